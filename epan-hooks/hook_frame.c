@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hook_frame.c - the post-dissector: frame bytes to the engine, answers to the tree.
+ *
+ * A frame that Wireshark has not visited yet is given to the engine as raw
+ * bytes; asking Wireshark for dissected fields would cost more than all the
+ * rest.  No callback tells in every program that the last frame was read, so
+ * the engine is settled when somebody looks at a visited frame (or when a tap
+ * draws, see hook_tap.c).  Nothing but observing is done unless somebody looks.
+ */
+#include "compat.h"
+#include "hooks.h"
+
+#include <epan/tap.h>
+#include <wiretap/wtap.h>
+
+#include "corr.h"
+#include "hook_expert.h"
+#include "hook_fields.h"
+#include "hook_points.h"
+#include "view.h"
+
+#define NS_PER_S 1000000000
+
+static int proto = -1;
+static int tap;
+
+/* What belongs to the open file; all NULL between files. */
+static struct {
+    struct corr_engine *engine;
+    struct corr_view *view; /* used again for every frame */
+    struct hook_points *points;
+    int64_t settled_at;    /* monotonic time in us of the last settling; 0: never */
+    int64_t settling_took; /* us */
+} session;
+
+static void session_free(void)
+{
+    hook_points_free(session.points);
+    corr_view_free(session.view);
+    corr_engine_free(session.engine);
+    memset(&session, 0, sizeof(session));
+}
+
+/* Runs for every file, reload and redissection. */
+static void session_new(void)
+{
+    session_free();
+    session.engine = corr_engine_new(NULL);
+    session.view = corr_view_new();
+    session.points = hook_points_new(session.engine);
+}
+
+/*
+ * In a live capture visited frames (rows being drawn) and new ones alternate,
+ * and each new one unsettles.  Settling then takes at most 1/(1 + PAUSE) of the
+ * time; rows drawn in between show what the past proves.  A file is read to
+ * its end first: it is settled once.
+ */
+#define PAUSE 4
+
+static void session_settle(void)
+{
+    int64_t begin;
+
+    if (corr_engine_is_settled(session.engine))
+        return;
+    begin = g_get_monotonic_time();
+    if (session.settled_at && begin - session.settled_at < PAUSE * session.settling_took)
+        return;
+    corr_engine_settle(session.engine);
+    session.settled_at = g_get_monotonic_time();
+    session.settling_took = session.settled_at - begin;
+}
+
+static void observe(tvbuff_t *tvb, const packet_info *pinfo)
+{
+    /* Seconds beyond this do not fit into 64 bits of nanoseconds: years 1677 to 2262. */
+    const int64_t max_s = INT64_MAX / NS_PER_S - 1;
+    const nstime_t *time = &pinfo->abs_ts;
+    const wtap_rec *rec = pinfo->rec;
+    struct corr_frame frame = {
+        .number = pinfo->num,
+        .point = hook_points_get(session.points, pinfo),
+        .link = hook_points_link(rec->rec_header.packet_header.pkt_encap),
+        .wire_len = pinfo->fd->pkt_len,
+        .cap_len = tvb_captured_length(tvb),
+        .data = (const uint8_t *)"",
+        .has_time = pinfo->fd->has_ts && time->secs >= -max_s && time->secs <= max_s,
+    };
+    uint64_t packet_id;
+
+    if (frame.cap_len)
+        frame.data = tvb_get_ptr(tvb, 0, (int)frame.cap_len);
+    if (frame.has_time)
+        frame.time_ns = (int64_t)time->secs * NS_PER_S + time->nsecs;
+    if (rec->block && wtap_block_get_uint64_option_value(rec->block, OPT_PKT_PACKETID,
+                                                         &packet_id) == WTAP_OPTTYPE_SUCCESS) {
+        frame.packet_id = packet_id;
+        frame.has_packet_id = true;
+    }
+    corr_engine_observe(session.engine, &frame);
+}
+
+static void queue_tap_record(packet_info *pinfo)
+{
+    struct hook_tap_record *record = wmem_new(pinfo->pool, struct hook_tap_record);
+
+    record->abi = hook_tap_abi();
+    record->frame = pinfo->num;
+    record->engine = session.engine;
+    tap_queue_packet(tap, pinfo, record);
+}
+
+static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data G_GNUC_UNUSED)
+{
+    bool visited = PINFO_FD_VISITED(pinfo);
+    bool fields =
+        hook_fields_are_wanted(proto, tree) || (visited && hook_expert_is_referenced(tree));
+    bool expert = visited && (fields || hook_expert_has_listener());
+    proto_item *item = NULL;
+
+    if (!session.engine || !pinfo->rec || pinfo->rec->rec_type != REC_TYPE_PACKET)
+        return 0;
+
+    if (!visited)
+        observe(tvb, pinfo);
+
+    if (fields || expert) {
+        if (visited)
+            session_settle();
+        corr_engine_lookup(session.engine, pinfo->num, session.view);
+        if (fields && session.view->values->len > 0)
+            item = hook_fields_add(session.view, proto, tvb, pinfo, tree);
+        if (expert)
+            hook_expert_add(session.view, pinfo, item);
+    }
+    if (have_tap_listener(tap))
+        queue_tap_record(pinfo);
+    return (int)tvb_captured_length(tvb);
+}
+
+void hook_frame_register(void)
+{
+    proto = proto_register_protocol("Packet Correlation", "CORR", HOOK_NAME);
+    hook_fields_register(proto);
+    hook_expert_register(proto);
+    tap = register_tap(HOOK_NAME);
+    register_init_routine(session_new);
+    register_cleanup_routine(session_free);
+}
+
+void hook_frame_handoff(void)
+{
+    register_postdissector(create_dissector_handle(dissect, proto));
+}

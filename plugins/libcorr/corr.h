@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * corr.h - the correlation engine: which frames show the same packet, which
+ * way did it take, what was rewritten, delayed or lost?
+ *
+ * The engine is given every captured frame once, as bytes, in file order.  It
+ * depends on GLib and xxHash and on nothing else: it opens no file, reads no
+ * clock, prints nothing by itself and has never heard of Wireshark.  All of
+ * its state hangs off one struct corr_engine; there are no globals.
+ *
+ *     struct corr_engine *engine = corr_engine_new(&config);
+ *     uint32_t lan = corr_engine_add_point(engine, 0, 0, "lan");
+ *
+ *     corr_engine_observe(engine, &frame);        once per frame, in file order
+ *     ...
+ *     corr_engine_settle(engine);                 no frame will follow
+ *     corr_engine_lookup(engine, 17, view);       fields of frame 17
+ *     corr_report_build(engine, table, frames);   report/report.h
+ *     corr_engine_free(engine);
+ *
+ * Words
+ *
+ *     capture point  a place where frames are captured: "observation point",
+ *                    RFC 7011, section 2
+ *     observation    one packet as one frame shows it: "packet report", RFC 5474
+ *     packet         one transmission of a packet, and all its sightings
+ *     segment        two capture points that follow each other on a path; TCP's
+ *                    is always called "TCP segment"
+ *
+ * What callers can rely on
+ *
+ *     Repeatable.  Same frames in the same order: same answers, byte for byte.
+ *     Never wrong early.  What a later frame could contradict is absent until
+ *     corr_engine_settle().
+ *     Total.  Any bytes are acceptable.  What could not be used is counted.
+ */
+#ifndef CORR_H
+#define CORR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct corr_engine;
+struct corr_view;
+
+/* Settings.  Zero in any member means the default named beside it. */
+struct corr_config {
+    uint32_t max_observations; /* later frames are counted, not stored; 20 million */
+};
+
+/*
+ * One frame as it was captured.  `link` is the link-layer header type in the
+ * numbering of pcap-linktype(7): 1 Ethernet, 101 raw IP, 113 SLL, 276 SLL2 ...
+ * `data` is read during the call only.
+ */
+struct corr_frame {
+    uint32_t number;    /* in the file, from 1 */
+    uint32_t point;     /* from corr_engine_add_point() */
+    int64_t time_ns;    /* capture time as recorded, nanoseconds since the epoch */
+    uint32_t link;      /* LINKTYPE_ value */
+    uint32_t wire_len;  /* bytes on the wire */
+    uint32_t cap_len;   /* bytes at `data` */
+    const uint8_t *data;
+    uint64_t packet_id; /* epb_packetid of pcapng; valid if has_packet_id */
+    bool has_packet_id;
+    bool has_time;      /* false: no time was recorded (time_ns is ignored) */
+};
+
+/* Creates an engine.  `config` is copied; NULL asks for every default. */
+struct corr_engine *corr_engine_new(const struct corr_config *config);
+
+/* Frees the engine and every string it handed out.  NULL is fine. */
+void corr_engine_free(struct corr_engine *engine);
+
+/*
+ * Returns the number, from 0, of the capture point that is interface
+ * `interface` of section `section` (both from 0), creating it at first sight.
+ * `name` is used at creation only; a name that is taken becomes "name#2".
+ */
+uint32_t corr_engine_add_point(struct corr_engine *engine, uint32_t section,
+                               uint32_t interface, const char *name);
+
+/*
+ * Takes in one frame.  Numbers ascend; a number that is not above the last
+ * one takes back every frame from that number on (Wireshark numbers frames
+ * again after a read filter refused one).  Observing after settle() is
+ * allowed and unsettles.
+ */
+void corr_engine_observe(struct corr_engine *engine, const struct corr_frame *frame);
+
+/* No frame will follow, for now: computes every answer.  Idempotent. */
+void corr_engine_settle(struct corr_engine *engine);
+bool corr_engine_is_settled(const struct corr_engine *engine);
+
+/* Frames given and not taken back; the highest frame number. */
+uint32_t corr_engine_frame_count(const struct corr_engine *engine);
+uint32_t corr_engine_last_frame(const struct corr_engine *engine);
+
+/*
+ * Fills `view` (emptied first) with what is known about a frame.  Unsettled,
+ * that is its capture point only.  A frame never observed gives an empty view.
+ */
+void corr_engine_lookup(const struct corr_engine *engine, uint32_t frame, struct corr_view *view);
+
+/* Writes the whole state as text, one object per line, in fixed order. */
+void corr_engine_dump(const struct corr_engine *engine, FILE *out);
+
+/*
+ * Checks what the stores promise each other.  NULL if all holds, else a
+ * sentence naming the first broken promise (free with g_free()).  Slow.
+ */
+char *corr_engine_check(const struct corr_engine *engine);
+
+#endif /* CORR_H */

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine: the store, and the pipeline that turns it into answers. */
+#include "corr.h"
+
+#include "match/match.h"
+#include "path/clock.h"
+#include "path/hops.h"
+#include "path/order.h"
+#include "view.h"
+#include "view_fill.h"
+
+struct corr_engine {
+    struct corr_store *store;
+    struct corr_result *result; /* NULL while unsettled */
+};
+
+struct corr_engine *corr_engine_new(const struct corr_config *config)
+{
+    struct corr_engine *engine = g_new0(struct corr_engine, 1);
+
+    engine->store = corr_store_new(config);
+    return engine;
+}
+
+static void flow_clear(void *data)
+{
+    struct corr_flow *flow = data;
+
+    if (flow->convs != NULL)
+        g_array_unref(flow->convs);
+}
+
+static void result_free(struct corr_result *result)
+{
+    if (result == NULL)
+        return;
+    g_array_unref(result->packets);
+    g_array_unref(result->sightings);
+    g_array_unref(result->groups);
+    g_ptr_array_unref(result->missed);
+    g_array_unref(result->collapsed);
+    if (result->convs != NULL)
+        g_array_unref(result->convs);
+    if (result->flows != NULL)
+        g_array_unref(result->flows);
+    g_free(result->obs_first);
+    g_free(result->obs_sightings);
+    g_free(result->obs_conv);
+    g_free(result->conv_flow);
+    g_free(result->conv_flip);
+    corr_clock_free(result->clock);
+    corr_orders_free(result->orders);
+    g_free(result);
+}
+
+void corr_engine_free(struct corr_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    result_free(engine->result);
+    corr_store_free(engine->store);
+    g_free(engine);
+}
+
+uint32_t corr_engine_add_point(struct corr_engine *engine, uint32_t section, uint32_t interface,
+                               const char *name)
+{
+    return corr_store_add_point(engine->store, section, interface, name);
+}
+
+void corr_engine_observe(struct corr_engine *engine, const struct corr_frame *frame)
+{
+    result_free(engine->result);
+    engine->result = NULL;
+    corr_store_add_frame(engine->store, frame);
+}
+
+static void array_unref(GArray *array)
+{
+    if (array != NULL)
+        g_array_unref(array);
+}
+
+static void missed_free(void *data)
+{
+    g_array_unref(data);
+}
+
+/*
+ * One interface that shows packets twice with different MAC addresses holds
+ * several link segments: files that were merged without -I none.
+ */
+static void collapsed_find(struct corr_work *work)
+{
+    const struct corr_result *result = work->result;
+    uint32_t points = work->store->points->len;
+    uint32_t *twice = g_new0(uint32_t, points + 1), *all = g_new0(uint32_t, points + 1);
+
+    for (uint32_t s = 0; s < result->sightings->len; s++) {
+        const struct corr_sighting *a = corr_result_sighting(result, s);
+        const struct corr_obs *obs = corr_result_obs(result, a);
+
+        all[obs->point]++;
+        if (a->duplicate || (a->prev != CORR_NONE &&
+                             corr_result_obs(result, corr_result_sighting(result, a->prev))->point ==
+                                 obs->point))
+            twice[obs->point]++;
+    }
+    for (uint32_t p = 0; p < points; p++)
+        if (points == 1 && all[p] >= 10 && twice[p] * 5 > all[p])
+            g_array_append_val(result->collapsed, p);
+    g_free(twice);
+    g_free(all);
+}
+
+void corr_engine_settle(struct corr_engine *engine)
+{
+    struct corr_work work = {.store = engine->store};
+    struct corr_result *result;
+
+    if (engine->result != NULL)
+        return;
+    result = work.result = g_new0(struct corr_result, 1);
+    result->store = engine->store;
+    result->packets = g_array_new(FALSE, FALSE, sizeof(struct corr_packet));
+    result->sightings = g_array_new(FALSE, FALSE, sizeof(struct corr_sighting));
+    result->groups = g_array_new(FALSE, FALSE, sizeof(struct corr_group));
+    result->collapsed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    result->missed = g_ptr_array_new_with_free_func(missed_free);
+
+    corr_convs_split(&work);
+    corr_fragments_join(&work);
+    corr_flows_link(&work);
+    g_array_set_clear_func(result->flows, flow_clear);
+    corr_cells_build(&work);
+    corr_cells_learn(&work);
+    /* First what leaves no choice; from it the order and the clocks, which then decide the rest.
+     * The clock settles an order that nothing else could, so both are asked again at the end. */
+    corr_cells_assign(&work, false);
+    corr_packets_build(&work);
+    corr_orders_find(&work);
+    corr_clock_fit(&work);
+    corr_cells_assign(&work, true);
+    corr_packets_build(&work);
+    corr_orders_find(&work);
+    corr_clock_fit(&work);
+    corr_hops_number(&work);
+    corr_latencies_set(&work);
+    corr_quotes_find(&work);
+    corr_fates_decide(&work);
+    collapsed_find(&work);
+
+    g_free(work.head);
+    g_free(work.duplicate);
+    g_free(work.total);
+    g_free(work.conv_seq);
+    g_free(work.dseq);
+    g_free(work.dts);
+    g_free(work.linked_by);
+    g_free(work.pairs);
+    array_unref(work.cells);
+    array_unref(work.members);
+    array_unref(work.instances);
+    array_unref(work.chosen);
+    array_unref(work.delays);
+    array_unref(work.delays_pooled);
+    engine->result = result;
+}
+
+bool corr_engine_is_settled(const struct corr_engine *engine)
+{
+    return engine->result != NULL;
+}
+
+uint32_t corr_engine_frame_count(const struct corr_engine *engine)
+{
+    return engine->store->n_frames;
+}
+
+uint32_t corr_engine_last_frame(const struct corr_engine *engine)
+{
+    return engine->store->last_frame;
+}
+
+const struct corr_result *corr_engine_result(const struct corr_engine *engine)
+{
+    return engine->result;
+}
+
+void corr_engine_lookup(const struct corr_engine *engine, uint32_t frame, struct corr_view *view)
+{
+    corr_view_fill(engine->store, engine->result, frame, view);
+}

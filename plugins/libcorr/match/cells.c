@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Inside one direction of one flow, observations of equal content meet in a
+ * cell.  TCP data meets by bytes: all boundaries that any point shows cut the
+ * stream into elementary ranges, and a range is a cell of the frames that hold
+ * it, however large they are.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "match/match.h"
+#include "store/hash.h"
+
+/* Copies that a mirror port makes follow each other at once ... */
+#define MIRROR_NS INT64_C(1000000)
+/* ... while a routing loop brings a packet back with a lower TTL. */
+#define PASS_NS INT64_C(2000000000)
+/* Frames times ranges that one flow direction may have before it is matched by whole frames. */
+#define RANGES_PER_FRAME 64u
+
+struct flow_facts {
+    uint8_t level;  /* longest prefix that every sighting has */
+    bool all_resid; /* every sighting has a checksum residual */
+};
+
+static struct flow_facts *flow_facts_new(const struct corr_work *work)
+{
+    struct flow_facts *facts = g_new(struct flow_facts, work->result->flows->len + 1);
+
+    for (uint32_t f = 0; f < work->result->flows->len; f++)
+        facts[f] = (struct flow_facts){CORR_LEVEL_FULL, true};
+    for (uint32_t i = 0; i < work->store->obs->len; i++) {
+        const struct corr_obs *obs = corr_store_obs(work->store, i);
+        struct flow_facts *flow = &facts[work->result->conv_flow[work->result->obs_conv[i]]];
+
+        if (obs->len > 0 && obs->cap_level < flow->level)
+            flow->level = obs->cap_level;
+        if (!(obs->have & CORR_HAVE_RESID))
+            flow->all_resid = false;
+    }
+    return facts;
+}
+
+static uint64_t content_key(const struct corr_obs *obs, const struct flow_facts *facts)
+{
+    if (obs->len == 0)
+        return 0;
+    switch (facts->level) {
+    case CORR_LEVEL_FULL:
+        return obs->dfull;
+    case CORR_LEVEL_128:
+        return obs->d128;
+    case CORR_LEVEL_32:
+        return obs->d32;
+    case CORR_LEVEL_8:
+        return obs->d8;
+    default:
+        return facts->all_resid ? obs->resid : 0;
+    }
+}
+
+/* Everything of the content that survives on the way; what may not survive is weighed later. */
+static uint64_t cell_key(const struct corr_work *work, uint32_t i, const struct flow_facts *facts)
+{
+    const struct corr_obs *obs = corr_store_obs(work->store, i);
+    uint64_t key = corr_hash_mix(corr_work_flow_dir(work, i), obs->kind);
+
+    if (obs->kind == CORR_KIND_TCP && obs->have & CORR_HAVE_TCP) {
+        uint8_t flags = obs->tcp_flags &
+                        (CORR_TCP_SYN | CORR_TCP_FIN | CORR_TCP_RST | CORR_TCP_ACK);
+
+        key = corr_hash_mix(key, (uint64_t)flags << 32 | corr_work_seq(work, i));
+        return corr_hash_mix(key, obs->tcp_flags & CORR_TCP_ACK ? corr_work_ack(work, i) : 0);
+    }
+    if (obs->kind == CORR_KIND_FRAGMENT) {
+        const struct corr_frag *frag = &corr_store_extra(work->store, obs)->frag;
+
+        return corr_hash_mix(key, (uint64_t)frag->id << 32 | frag->offset);
+    }
+    if (obs->kind == CORR_KIND_ICMP_ERROR && obs->have & CORR_HAVE_QUOTE) {
+        const struct corr_quote *quote = &corr_store_extra(work->store, obs)->quote;
+
+        key = corr_hash_mix(key, (uint64_t)quote->ip_id << 16 | quote->proto);
+        return corr_hash_mix(key, (uint64_t)quote->seq << 16 | obs->icmp_type << 8 | obs->icmp_code);
+    }
+    key = corr_hash_mix(key, content_key(obs, facts));
+    if (obs->have & CORR_HAVE_SEQ)
+        key = corr_hash_mix(key, obs->seq);
+    /* ICMP types change when IP versions do: leave an echo's to its direction. */
+    if (obs->kind != CORR_KIND_ECHO)
+        key = corr_hash_mix(key, (uint64_t)obs->icmp_type << 8 | obs->icmp_code);
+    /* A first fragment does not tell the length of an echo's payload. */
+    if (obs->kind != CORR_KIND_ECHO || facts->level == CORR_LEVEL_FULL)
+        key = corr_hash_mix(key, obs->have & CORR_HAVE_LEN ? obs->len : 0);
+    return key;
+}
+
+static bool is_range(const struct corr_obs *obs)
+{
+    return obs->kind == CORR_KIND_TCP && obs->have & CORR_HAVE_TCP && obs->have & CORR_HAVE_LEN &&
+           obs->len > 0 && !(obs->tcp_flags & CORR_TCP_SYN);
+}
+
+static int by_conv_and_frame(const void *x, const void *y, void *user)
+{
+    uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+    const uint32_t *conv = ((const struct corr_work *)user)->result->obs_conv;
+
+    if (conv[a] != conv[b])
+        return conv[a] < conv[b] ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+static void cell_close(struct corr_work *work, struct corr_cell *cell)
+{
+    cell->n = work->members->len - cell->first;
+    if (cell->n > 1)
+        g_qsort_with_data(&g_array_index(work->members, uint32_t, cell->first), (gint)cell->n,
+                          sizeof(uint32_t), by_conv_and_frame, work);
+    g_array_append_val(work->cells, *cell);
+}
+
+static void plain_cells(struct corr_work *work, const struct flow_facts *facts)
+{
+    GArray *keys = g_array_new(FALSE, FALSE, sizeof(struct corr_keyed));
+    const struct corr_keyed *items;
+
+    for (uint32_t i = 0; i < work->store->obs->len; i++) {
+        const struct corr_obs *obs = corr_store_obs(work->store, i);
+        struct corr_keyed item = {.obs = i};
+
+        if (is_range(obs) || work->head[i] != CORR_NONE)
+            continue;
+        item.conv = corr_work_flow_dir(work, i);
+        item.key = cell_key(work, i, &facts[item.conv / 2]);
+        g_array_append_val(keys, item);
+    }
+    corr_keyed_sort((struct corr_keyed *)keys->data, keys->len);
+    items = (const struct corr_keyed *)keys->data;
+    for (size_t i = 0, end; i < keys->len; i = end) {
+        struct corr_cell cell = {.flow = items[i].conv / 2, .dir = items[i].conv & 1,
+                                 .first = work->members->len, .datagram = CORR_NONE};
+
+        for (end = i; end < keys->len && items[end].key == items[i].key; end++)
+            g_array_append_val(work->members, items[end].obs);
+        cell_close(work, &cell);
+    }
+    g_array_unref(keys);
+}
+
+struct range {
+    int64_t from, to;
+    uint32_t obs;
+};
+
+static int range_compare(const void *x, const void *y)
+{
+    const struct range *a = x, *b = y;
+
+    if (a->from != b->from)
+        return a->from < b->from ? -1 : 1;
+    if (a->to != b->to)
+        return a->to < b->to ? -1 : 1;
+    return a->obs < b->obs ? -1 : a->obs > b->obs;
+}
+
+static int cut_compare(const void *x, const void *y)
+{
+    int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
+
+    return a < b ? -1 : a > b;
+}
+
+static uint32_t cut_find(const int64_t *cuts, uint32_t n, int64_t at)
+{
+    uint32_t lo = 0, hi = n;
+
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (cuts[mid] < at)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* Cells of one flow direction: one per elementary range, in stream order. */
+static void ranges_cut(struct corr_work *work, const struct range *ranges, uint32_t n,
+                       uint32_t flow_dir)
+{
+    int64_t *cuts = g_new(int64_t, 2 * (size_t)n + 1);
+    uint32_t n_cuts = 0, *start, *place;
+    uint64_t incidences = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        cuts[2 * i] = ranges[i].from;
+        cuts[2 * i + 1] = ranges[i].to;
+    }
+    qsort(cuts, 2 * (size_t)n, sizeof *cuts, cut_compare);
+    for (uint32_t i = 0; i < 2 * n; i++)
+        if (n_cuts == 0 || cuts[n_cuts - 1] != cuts[i])
+            cuts[n_cuts++] = cuts[i];
+    start = g_new0(uint32_t, n_cuts + 2);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t from = cut_find(cuts, n_cuts, ranges[i].from);
+        uint32_t to = cut_find(cuts, n_cuts, ranges[i].to);
+
+        incidences += to - from;
+        if (incidences > (uint64_t)RANGES_PER_FRAME * n + 65536)
+            to = from + 1; /* hostile input: the frame counts for its first range only */
+        for (uint32_t c = from; c < to; c++)
+            start[c + 1]++;
+    }
+    for (uint32_t c = 0; c < n_cuts; c++)
+        start[c + 1] += start[c];
+    place = g_memdup2(start, sizeof *start * (n_cuts + 1));
+    {
+        uint32_t *held = g_new(uint32_t, start[n_cuts] + 1);
+        uint64_t seen = 0;
+
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t from = cut_find(cuts, n_cuts, ranges[i].from);
+            uint32_t to = cut_find(cuts, n_cuts, ranges[i].to);
+
+            seen += to - from;
+            if (seen > (uint64_t)RANGES_PER_FRAME * n + 65536)
+                to = from + 1;
+            for (uint32_t c = from; c < to; c++)
+                held[place[c]++] = ranges[i].obs;
+        }
+        for (uint32_t c = 0; c + 1 < n_cuts; c++) {
+            struct corr_cell cell = {.flow = flow_dir / 2, .dir = flow_dir & 1, .range = true,
+                                     .first = work->members->len, .from = cuts[c],
+                                     .to = cuts[c + 1], .datagram = CORR_NONE};
+
+            if (start[c] == start[c + 1])
+                continue; /* bytes that no frame holds */
+            g_array_append_vals(work->members, &held[start[c]], start[c + 1] - start[c]);
+            cell_close(work, &cell);
+        }
+        g_free(held);
+    }
+    g_free(cuts);
+    g_free(start);
+    g_free(place);
+}
+
+/* Unwraps sequence numbers (RFC 9293, section 3.4) at each local flow by its own history. */
+static void stream_cells(struct corr_work *work)
+{
+    GArray *keys = g_array_new(FALSE, FALSE, sizeof(struct corr_keyed));
+    const struct corr_keyed *items;
+    int64_t (*last)[2] = g_malloc0(sizeof *last * (work->result->n_convs + 1));
+    bool (*begun)[2] = g_malloc0(sizeof *begun * (work->result->n_convs + 1));
+    GArray *ranges = g_array_new(FALSE, FALSE, sizeof(struct range));
+
+    for (uint32_t i = 0; i < work->store->obs->len; i++) {
+        struct corr_keyed item = {.obs = i};
+
+        if (!is_range(corr_store_obs(work->store, i)))
+            continue;
+        item.key = corr_work_flow_dir(work, i);
+        g_array_append_val(keys, item);
+    }
+    corr_keyed_sort((struct corr_keyed *)keys->data, keys->len);
+    items = (const struct corr_keyed *)keys->data;
+    for (size_t i = 0, end; i < keys->len; i = end) {
+        int64_t base = corr_work_seq(work, items[i].obs);
+
+        g_array_set_size(ranges, 0);
+        for (end = i; end < keys->len && items[end].key == items[i].key; end++) {
+            const struct corr_obs *obs = corr_store_obs(work->store, items[end].obs);
+            uint32_t conv = work->result->obs_conv[items[end].obs];
+            int64_t near = begun[conv][obs->dir] ? last[conv][obs->dir] : base;
+            struct range range = {.obs = items[end].obs};
+
+            range.from = near + (int32_t)(corr_work_seq(work, items[end].obs) - (uint32_t)near);
+            range.to = range.from + obs->len;
+            begun[conv][obs->dir] = true;
+            last[conv][obs->dir] = range.from;
+            g_array_append_val(ranges, range);
+        }
+        qsort(ranges->data, ranges->len, sizeof(struct range), range_compare);
+        ranges_cut(work, (const struct range *)ranges->data, ranges->len, (uint32_t)items[i].key);
+    }
+    g_free(last);
+    g_free(begun);
+    g_array_unref(keys);
+    g_array_unref(ranges);
+}
+
+bool corr_obs_same_content(const struct corr_obs *a, const struct corr_obs *b, bool *known)
+{
+    uint8_t level = MIN(a->cap_level, b->cap_level);
+
+    *known = a->len == b->len && level > CORR_LEVEL_NONE && a->len > 0;
+    if (!*known)
+        return true;
+    switch (level) {
+    case CORR_LEVEL_FULL:
+        return a->dfull == b->dfull;
+    case CORR_LEVEL_128:
+        return a->d128 == b->d128;
+    case CORR_LEVEL_32:
+        return a->d32 == b->d32;
+    default:
+        return a->d8 == b->d8;
+    }
+}
+
+/* Everything that a sender could have changed is equal. */
+static bool same_bits(const struct corr_obs *a, const struct corr_obs *b)
+{
+    bool known;
+
+    return a->len == b->len && a->seq == b->seq && a->ack == b->ack && a->tsval == b->tsval &&
+           a->tsecr == b->tsecr && a->window == b->window && a->tcp_flags == b->tcp_flags &&
+           a->ip_id == b->ip_id && a->opt_hash == b->opt_hash && a->tos == b->tos &&
+           a->ip_len == b->ip_len && corr_obs_same_content(a, b, &known);
+}
+
+/* Does a second identical frame prove a copy, because a sender would have counted on? */
+static bool numbered(const struct corr_obs *obs)
+{
+    return (obs->have & CORR_HAVE_IP_ID && obs->ip_id != 0) ||
+           (obs->kind == CORR_KIND_TCP && obs->have & CORR_HAVE_TS && obs->len > 0);
+}
+
+struct copies {
+    uint64_t numbered, copied;
+};
+
+/*
+ * Finds copies within one cell.  Without a number that proves it, identical
+ * frames are copies only at a point that is known to see most frames twice.
+ */
+static void copies_mark(struct corr_work *work, const struct corr_cell *cell,
+                        struct copies *points, bool counting)
+{
+    const uint32_t *members = &g_array_index(work->members, uint32_t, cell->first);
+    const uint32_t *conv = work->result->obs_conv;
+
+    for (uint32_t i = 0; i < cell->n; i++) {
+        const struct corr_obs *obs = corr_store_obs(work->store, members[i]);
+        struct copies *at = &points[obs->point];
+        bool numbers = numbered(obs);
+
+        if (counting && numbers)
+            at->numbered++;
+        if (work->duplicate[members[i]] != CORR_NONE)
+            continue;
+        for (uint32_t k = i; k-- > 0 && i - k <= 16 && conv[members[k]] == conv[members[i]];) {
+            const struct corr_obs *before = corr_store_obs(work->store, members[k]);
+            int64_t gap = llabs(obs->time_ns - before->time_ns);
+            uint32_t original = work->duplicate[members[k]];
+
+            if (!same_bits(before, obs))
+                continue;
+            if (gap > (before->ttl == obs->ttl ? MIRROR_NS : PASS_NS))
+                continue;
+            if (numbers ? before->ttl != obs->ttl && !(obs->have & CORR_HAVE_IP_ID)
+                        : counting || before->ttl != obs->ttl || at->copied * 2 <= at->numbered)
+                continue;
+            work->duplicate[members[i]] = original != CORR_NONE ? original : members[k];
+            if (counting)
+                at->copied++;
+            break;
+        }
+    }
+}
+
+static bool has_choice(const struct corr_work *work, const struct corr_cell *cell)
+{
+    const uint32_t *members = &g_array_index(work->members, uint32_t, cell->first);
+    uint32_t last = CORR_NONE;
+
+    for (uint32_t i = 0; i < cell->n; i++) {
+        uint32_t conv = work->result->obs_conv[members[i]];
+
+        if (work->duplicate[members[i]] != CORR_NONE)
+            continue;
+        if (conv == last)
+            return true;
+        last = conv;
+    }
+    return false;
+}
+
+void corr_cells_build(struct corr_work *work)
+{
+    struct flow_facts *facts = flow_facts_new(work);
+    struct copies *points = g_new0(struct copies, work->store->points->len + 1);
+
+    work->cells = g_array_new(FALSE, FALSE, sizeof(struct corr_cell));
+    work->members = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    plain_cells(work, facts);
+    stream_cells(work);
+    work->duplicate = g_new(uint32_t, work->store->obs->len + 1);
+    memset(work->duplicate, 0xff, sizeof *work->duplicate * (work->store->obs->len + 1));
+    for (unsigned counting = 2; counting-- > 0;)
+        for (uint32_t c = 0; c < work->cells->len; c++) {
+            const struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, c);
+
+            if (cell->n > 1)
+                copies_mark(work, cell, points, counting);
+            else if (counting && numbered(corr_store_obs(
+                                     work->store,
+                                     g_array_index(work->members, uint32_t, cell->first))))
+                points[corr_store_obs(work->store,
+                                      g_array_index(work->members, uint32_t, cell->first))
+                           ->point]
+                    .numbered++;
+        }
+    for (uint32_t c = 0; c < work->cells->len; c++) {
+        struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, c);
+
+        cell->choice = has_choice(work, cell);
+    }
+    g_free(facts);
+    g_free(points);
+}

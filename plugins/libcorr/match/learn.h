@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* learn.h - what cells without a choice taught: delays and header fields per pair of points. */
+#ifndef CORR_LEARN_H
+#define CORR_LEARN_H
+
+#include "match/match.h"
+
+#define CORR_NEAREST 15 /* delays that are asked around a moment */
+
+/* Time at q minus time at p that a packet can be expected to show, by the points' own clocks. */
+struct corr_expectation {
+    int64_t d_ns, spread_ns; /* median, and median distance from it */
+    int64_t gap_ns;          /* to the nearest delay known: clocks drift meanwhile */
+    unsigned n;
+};
+
+/* False if nothing is known of these points.  The same flow direction is asked first. */
+bool corr_delay_expect(const struct corr_work *work, uint32_t p, uint32_t q, uint32_t flow_dir,
+                       int64_t t_ns, struct corr_expectation *out);
+
+struct corr_pair_facts *corr_pair_facts(const struct corr_work *work, uint32_t p, uint32_t q);
+
+/* Multicast, broadcast, link-local and level-2 flows stay on their link, or fan out. */
+bool corr_conv_scoped(const struct corr_conv *conv);
+
+#endif /* CORR_LEARN_H */

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * match.h - which observations show the same packet?
+ *
+ * The stages, in order; each is one file and reads what the ones before wrote:
+ *
+ *     convs.c      local flows are split where ports were used again
+ *     fragments.c  fragments find the first fragment of their datagram
+ *     link.c       anchors vote for pairs of local flows; accepted pairs make
+ *                  flows, and teach the transform between their members
+ *     cells.c      inside a flow direction, observations of equal content (for
+ *                  TCP: of the same bytes) meet in one cell
+ *     learn.c      what cells without a choice say about fields and delays
+ *     assign.c     a cell with several sightings at one local flow is divided
+ *                  into packets: IDs, time stamps, and order-preserving
+ *                  alignment under the learned delays
+ *     packets.c    instances of cells become packets and sightings
+ *
+ * No stage looks at a clock to decide identity unless the cell leaves a choice.
+ */
+#ifndef CORR_MATCH_H
+#define CORR_MATCH_H
+
+#include "path/result.h"
+
+/* A position in a flow: one local flow is one station on the packets' way. */
+struct corr_cell {
+    uint32_t flow;
+    uint8_t dir;        /* in the flow */
+    bool range;         /* TCP data or fragments: from/to are valid */
+    bool choice;        /* some station has more than one sighting that is no duplicate */
+    uint32_t first, n;  /* members[first .. first + n), by (local flow, frame) */
+    int64_t from, to;   /* bytes of the flow direction (or of the datagram) */
+    uint32_t datagram;  /* fragments: which datagram; CORR_NONE otherwise */
+};
+
+/* The sightings of one packet, or of one cell's share of it. */
+struct corr_instance {
+    uint32_t cell;
+    uint32_t first, n; /* chosen[first .. first + n): observations, one per station */
+    bool ambiguous;
+    uint8_t method;
+    uint8_t candidates;
+};
+
+/* How two points treat a header field, learned from cells without a choice. */
+struct corr_pair_facts {
+    uint32_t id_same, id_differs;
+    uint32_t ts_same, ts_differs;
+};
+
+/* Times between two points: D = time at q minus time at p, p < q. */
+struct corr_delay {
+    uint32_t p, q;
+    uint32_t flow_dir; /* flow * 2 + dir */
+    int64_t t_ns;      /* at p */
+    int64_t d_ns;
+};
+
+/* Where the sequence numbers of one direction of a local flow began. */
+struct corr_conv_seq {
+    uint32_t first[2], isn[2];
+    bool has_first[2], has_isn[2];
+};
+
+/* Everything that settling works with. */
+struct corr_work {
+    const struct corr_store *store;
+    struct corr_result *result;
+
+    uint32_t *head;      /* fragments: observation of the datagram's first fragment; CORR_NONE */
+    uint32_t *duplicate; /* observation that this one is a same-point copy of; CORR_NONE */
+    uint32_t *total;     /* fragments' heads: bytes of the IP payload; 0 unknown */
+
+    /* per local flow and its direction: sequence numbers as first seen */
+    struct corr_conv_seq *conv_seq;
+
+    /* per local flow: what has to be subtracted to compare with the flow's first member */
+    uint32_t (*dseq)[2];   /* TCP sequence numbers, by direction of the local flow */
+    uint32_t (*dts)[2];    /* TCP time stamps */
+    uint8_t *linked_by;    /* enum corr_link of the edge that tied it to its flow */
+
+    GArray *cells;         /* struct corr_cell */
+    GArray *members;       /* uint32_t observations */
+    GArray *instances;     /* struct corr_instance */
+    GArray *chosen;        /* uint32_t observations */
+
+    struct corr_pair_facts *pairs; /* points x points, p < q */
+    GArray *delays;                /* struct corr_delay by (p, q, flow_dir, t) */
+    GArray *delays_pooled;         /* the same by (p, q, t) */
+};
+
+enum corr_link { CORR_LINK_NONE, CORR_LINK_TUPLE, CORR_LINK_ANCHORS };
+
+void corr_convs_split(struct corr_work *work);
+void corr_fragments_join(struct corr_work *work);
+void corr_flows_link(struct corr_work *work);
+void corr_cells_build(struct corr_work *work);
+void corr_cells_learn(struct corr_work *work);
+/* `informed`: order, clock and learned facts may be used; otherwise cells with a choice stay open. */
+void corr_cells_assign(struct corr_work *work, bool informed);
+void corr_packets_build(struct corr_work *work);
+void corr_quotes_find(struct corr_work *work);
+
+/* Flow and direction of an observation. */
+static inline uint32_t corr_work_flow_dir(const struct corr_work *work, uint32_t obs)
+{
+    uint32_t conv = work->result->obs_conv[obs];
+    uint32_t flow = work->result->conv_flow[conv];
+
+    return flow * 2 + (corr_store_obs(work->store, obs)->dir ^ work->result->conv_flip[conv]);
+}
+
+/* Sequence, acknowledgement and time stamps as the flow's first member would show them. */
+static inline uint32_t corr_work_seq(const struct corr_work *work, uint32_t i)
+{
+    const struct corr_obs *obs = corr_store_obs(work->store, i);
+
+    return obs->seq - work->dseq[work->result->obs_conv[i]][obs->dir];
+}
+
+static inline uint32_t corr_work_ack(const struct corr_work *work, uint32_t i)
+{
+    const struct corr_obs *obs = corr_store_obs(work->store, i);
+
+    return obs->ack - work->dseq[work->result->obs_conv[i]][!obs->dir];
+}
+
+static inline uint32_t corr_work_tsval(const struct corr_work *work, uint32_t i)
+{
+    const struct corr_obs *obs = corr_store_obs(work->store, i);
+
+    return obs->tsval - work->dts[work->result->obs_conv[i]][obs->dir];
+}
+
+/* Sorts by key, stably: 16-byte records, radix. */
+struct corr_keyed {
+    uint64_t key;
+    uint32_t obs, conv;
+};
+void corr_keyed_sort(struct corr_keyed *items, size_t n);
+
+/* Digest of the first bytes at a level that both observations have. */
+bool corr_obs_same_content(const struct corr_obs *a, const struct corr_obs *b, bool *known);
+
+#endif /* CORR_MATCH_H */

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Instances become packets.  Neighbouring byte ranges that the same frames hold
+ * are one packet: what remains is the smallest unit that any point saw on its
+ * own.  A datagram that was fragmented anywhere is cut in the same way.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "match/match.h"
+#include "path/order.h"
+
+/* A packet in the making. */
+struct draft {
+    uint32_t flow, first, n; /* frames: drafted[first .. first + n) */
+    int64_t from, to;
+    uint32_t frame;          /* lowest frame number */
+    uint32_t len;
+    uint8_t dir, method, kind, candidates;
+    bool ambiguous;
+};
+
+struct drafting {
+    GArray *drafts;   /* struct draft */
+    GArray *drafted;  /* uint32_t observations */
+    uint32_t *latest; /* observation -> draft that holds its last range; CORR_NONE */
+    uint32_t *next_copy, *next_piece; /* lists: duplicates of, fragments behind an observation */
+};
+
+static bool same_frames(const struct drafting *d, const struct draft *draft, const uint32_t *obs,
+                        uint32_t n)
+{
+    return draft->n == n &&
+           memcmp(&g_array_index(d->drafted, uint32_t, draft->first), obs, n * sizeof *obs) == 0;
+}
+
+static void draft_add(const struct corr_work *work, struct drafting *d, struct draft draft,
+                      const uint32_t *obs, uint32_t n)
+{
+    draft.first = d->drafted->len;
+    draft.n = n;
+    draft.frame = UINT32_MAX;
+    draft.kind = corr_store_obs(work->store, obs[0])->kind;
+    for (uint32_t i = 0; i < n; i++)
+        draft.frame = MIN(draft.frame, corr_store_obs(work->store, obs[i])->frame);
+    g_array_append_vals(d->drafted, obs, n);
+    g_array_append_val(d->drafts, draft);
+}
+
+static void range_draft(const struct corr_work *work, struct drafting *d, struct draft draft,
+                        const uint32_t *obs, uint32_t n)
+{
+    uint32_t before = d->latest[obs[0]];
+
+    if (before != CORR_NONE) {
+        struct draft *last = &g_array_index(d->drafts, struct draft, before);
+
+        if (last->to == draft.from && last->ambiguous == draft.ambiguous &&
+            same_frames(d, last, obs, n)) {
+            last->to = draft.to;
+            last->len = (uint32_t)(last->to - last->from);
+            return;
+        }
+    }
+    draft.len = (uint32_t)(draft.to - draft.from);
+    draft_add(work, d, draft, obs, n);
+    for (uint32_t i = 0; i < n; i++)
+        d->latest[obs[i]] = d->drafts->len - 1;
+}
+
+/* One frame's share of a datagram. */
+struct share {
+    int64_t from, to;
+    uint32_t obs, conv; /* conv: station of the datagram's head */
+};
+
+static struct share share_of(const struct corr_work *work, uint32_t head, uint32_t i)
+{
+    const struct corr_obs *obs = corr_store_obs(work->store, i);
+    const struct corr_obs *first = corr_store_obs(work->store, head);
+    struct share share = {0, INT64_MAX, i, work->result->obs_conv[head]};
+
+    if (obs->have & CORR_HAVE_FRAG) {
+        uint32_t base = first->have & CORR_HAVE_FRAG ? corr_store_extra(work->store, first)->frag.base
+                                                     : 0;
+        const struct corr_frag *frag = &corr_store_extra(work->store, obs)->frag;
+
+        share.from = MAX(0, (int64_t)frag->offset - base);
+        share.to = (int64_t)frag->offset + frag->len - base;
+    }
+    return share;
+}
+
+static int i64_compare(const void *x, const void *y)
+{
+    int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
+
+    return a < b ? -1 : a > b;
+}
+
+/* Cuts one datagram, of which `heads` are the whole or first frames, one per station. */
+static void datagram_draft(const struct corr_work *work, struct drafting *d,
+                           const struct draft *draft, const uint32_t *heads, uint32_t n)
+{
+    GArray *shares = g_array_new(FALSE, FALSE, sizeof(struct share));
+    GArray *cuts = g_array_new(FALSE, FALSE, sizeof(int64_t));
+    GArray *obs = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    int64_t end = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = heads[i]; k != CORR_NONE; k = d->next_piece[k]) {
+            struct share share = share_of(work, heads[i], k);
+
+            if (share.to <= share.from)
+                continue;
+            g_array_append_val(shares, share);
+            if (share.to != INT64_MAX)
+                end = MAX(end, share.to);
+        }
+    for (uint32_t i = 0; i < shares->len; i++) {
+        struct share *share = &g_array_index(shares, struct share, i);
+
+        if (share->to == INT64_MAX)
+            share->to = MAX(end, share->from + 1);
+        g_array_append_val(cuts, share->from);
+        g_array_append_val(cuts, share->to);
+    }
+    qsort(cuts->data, cuts->len, sizeof(int64_t), i64_compare);
+    for (uint32_t c = 0; c + 1 < cuts->len; c++) {
+        struct draft piece = *draft;
+        uint32_t last = CORR_NONE;
+
+        piece.from = g_array_index(cuts, int64_t, c);
+        piece.to = g_array_index(cuts, int64_t, c + 1);
+        if (piece.from == piece.to)
+            continue;
+        g_array_set_size(obs, 0);
+        for (uint32_t i = 0; i < shares->len; i++) {
+            const struct share *share = &g_array_index(shares, struct share, i);
+
+            /* A second frame with the same bytes at the same station is a mirror copy. */
+            if (share->from <= piece.from && share->to >= piece.to) {
+                if (share->conv == last) {
+                    if (work->duplicate[share->obs] == CORR_NONE)
+                        work->duplicate[share->obs] =
+                            g_array_index(obs, uint32_t, obs->len - 1);
+                } else {
+                    g_array_append_val(obs, share->obs);
+                    last = share->conv;
+                }
+            }
+        }
+        if (obs->len == 0)
+            continue;
+        if (n > 1)
+            piece.method = obs->len > 1 ? CORR_METHOD_RANGE : CORR_METHOD_NONE;
+        range_draft(work, d, piece, (const uint32_t *)obs->data, obs->len);
+    }
+    g_array_unref(shares);
+    g_array_unref(cuts);
+    g_array_unref(obs);
+}
+
+static void instance_draft(const struct corr_work *work, struct drafting *d,
+                           const struct corr_instance *instance)
+{
+    const struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, instance->cell);
+    const uint32_t *obs = &g_array_index(work->chosen, uint32_t, instance->first);
+    struct draft draft = {
+        .flow = cell->flow, .dir = cell->dir, .from = cell->from, .to = cell->to,
+        .method = instance->method, .ambiguous = instance->ambiguous,
+        .candidates = instance->candidates, .len = corr_store_obs(work->store, obs[0])->len,
+    };
+    bool fragmented = false;
+
+    for (uint32_t i = 0; i < instance->n; i++)
+        fragmented |= d->next_piece[obs[i]] != CORR_NONE;
+    if (fragmented)
+        datagram_draft(work, d, &draft, obs, instance->n);
+    else if (cell->range)
+        range_draft(work, d, draft, obs, instance->n);
+    else
+        draft_add(work, d, draft, obs, instance->n);
+}
+
+static int draft_compare(const void *x, const void *y, void *user)
+{
+    const struct draft *drafts = user;
+    const struct draft *a = &drafts[*(const uint32_t *)x], *b = &drafts[*(const uint32_t *)y];
+
+    if (a->frame != b->frame)
+        return a->frame < b->frame ? -1 : 1;
+    if (a->from != b->from)
+        return a->from < b->from ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+static void sighting_add(struct corr_result *result, uint32_t packet, uint32_t obs, bool duplicate)
+{
+    struct corr_sighting s = {.obs = obs, .packet = packet, .prev = CORR_NONE,
+                              .duplicate = duplicate};
+
+    g_array_append_val(result->sightings, s);
+}
+
+static void packet_add(struct corr_work *work, const struct drafting *d, const struct draft *draft)
+{
+    struct corr_result *result = work->result;
+    struct corr_packet packet = {
+        .first = result->sightings->len, .flow = draft->flow, .dir = draft->dir,
+        .kind = draft->kind, .method = draft->method, .ambiguous = draft->ambiguous,
+        .candidates = draft->candidates, .len = draft->len, .drop_after = CORR_NONE,
+        .drop_before = CORR_NONE, .original = CORR_NONE, .quotes = CORR_NONE,
+        .from = draft->from, .to = draft->to,
+    };
+    uint32_t index = result->packets->len;
+
+    for (uint32_t i = 0; i < draft->n; i++) {
+        uint32_t obs = g_array_index(d->drafted, uint32_t, draft->first + i);
+        uint8_t ttl = corr_store_obs(work->store, obs)->ttl;
+
+        sighting_add(result, index, obs, false);
+        for (uint32_t k = d->next_copy[obs]; k != CORR_NONE; k = d->next_copy[k])
+            sighting_add(result, index, k, corr_store_obs(work->store, k)->ttl == ttl);
+    }
+    packet.n = result->sightings->len - packet.first;
+    if (packet.n > 1 && packet.method == CORR_METHOD_NONE)
+        packet.method = CORR_METHOD_EXACT;
+    g_array_append_val(result->packets, packet);
+}
+
+/* Which sightings does an observation have?  One per packet that it holds a part of. */
+static void sightings_index(struct corr_work *work)
+{
+    struct corr_result *result = work->result;
+    uint32_t n = work->store->obs->len, *place;
+
+    g_free(result->obs_first);
+    g_free(result->obs_sightings);
+    result->obs_first = g_new0(uint32_t, n + 2);
+    result->obs_sightings = g_new(uint32_t, result->sightings->len + 1);
+    for (uint32_t s = 0; s < result->sightings->len; s++)
+        result->obs_first[corr_result_sighting(result, s)->obs + 1]++;
+    for (uint32_t i = 0; i < n; i++)
+        result->obs_first[i + 1] += result->obs_first[i];
+    place = g_memdup2(result->obs_first, sizeof *place * (n + 1));
+    for (uint32_t s = 0; s < result->sightings->len; s++)
+        result->obs_sightings[place[corr_result_sighting(result, s)->obs]++] = s;
+    g_free(place);
+}
+
+static void groups_count(struct corr_work *work)
+{
+    struct corr_result *result = work->result;
+
+    for (uint32_t i = 0, end; i < work->instances->len; i = end) {
+        const struct corr_instance *at = &g_array_index(work->instances, struct corr_instance, i);
+        const struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, at->cell);
+        struct { uint32_t conv, n, frame; } station[16];
+        unsigned n = 0;
+
+        for (end = i; end < work->instances->len &&
+                      g_array_index(work->instances, struct corr_instance, end).cell == at->cell;
+             end++) {
+            const struct corr_instance *one =
+                &g_array_index(work->instances, struct corr_instance, end);
+            uint32_t obs = g_array_index(work->chosen, uint32_t, one->first);
+            uint32_t conv = result->obs_conv[obs], frame = corr_store_obs(work->store, obs)->frame;
+            unsigned k = 0;
+
+            if (!one->ambiguous)
+                continue;
+            while (k < n && station[k].conv != conv)
+                k++;
+            if (k == G_N_ELEMENTS(station))
+                continue;
+            if (k == n) {
+                station[n].conv = conv;
+                station[n].n = 0;
+                station[n++].frame = frame;
+            }
+            station[k].n++;
+        }
+        /* Stations along the path; where their order is unknown there is nothing to say. */
+        for (unsigned k = 0; k < n; k++) {
+            unsigned next = n;
+
+            for (unsigned j = 0; j < n; j++)
+                if (corr_order_compare(result, cell->flow, cell->dir, station[k].conv,
+                                       station[j].conv) < 0 &&
+                    (next == n || corr_order_compare(result, cell->flow, cell->dir,
+                                                     station[j].conv, station[next].conv) < 0))
+                    next = j;
+            if (next < n) {
+                struct corr_group group = {
+                    cell->flow, cell->dir, corr_result_conv(result, station[k].conv)->point,
+                    corr_result_conv(result, station[next].conv)->point, station[k].n,
+                    station[next].n, station[k].frame};
+
+                g_array_append_val(result->groups, group);
+            }
+        }
+    }
+}
+
+void corr_packets_build(struct corr_work *work)
+{
+    struct corr_result *result = work->result;
+    uint32_t n = work->store->obs->len, *order;
+    struct drafting d = {
+        .drafts = g_array_new(FALSE, FALSE, sizeof(struct draft)),
+        .drafted = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
+        .latest = g_new(uint32_t, n + 1),
+        .next_copy = g_new(uint32_t, n + 1),
+        .next_piece = g_new(uint32_t, n + 1),
+    };
+
+    memset(d.latest, 0xff, sizeof *d.latest * (n + 1));
+    memset(d.next_copy, 0xff, sizeof *d.next_copy * (n + 1));
+    memset(d.next_piece, 0xff, sizeof *d.next_piece * (n + 1));
+    for (uint32_t i = n; i-- > 0;)
+        if (work->head[i] != CORR_NONE) {
+            d.next_piece[i] = d.next_piece[work->head[i]];
+            d.next_piece[work->head[i]] = i;
+        }
+    for (uint32_t i = 0; i < work->instances->len; i++)
+        instance_draft(work, &d, &g_array_index(work->instances, struct corr_instance, i));
+    for (uint32_t i = n; i-- > 0;)
+        if (work->duplicate[i] != CORR_NONE) {
+            d.next_copy[i] = d.next_copy[work->duplicate[i]];
+            d.next_copy[work->duplicate[i]] = i;
+        }
+    order = g_new(uint32_t, d.drafts->len + 1);
+    for (uint32_t i = 0; i < d.drafts->len; i++)
+        order[i] = i;
+    if (d.drafts->len > 1)
+        g_qsort_with_data(order, (gint)d.drafts->len, sizeof *order, draft_compare, d.drafts->data);
+    g_array_set_size(result->packets, 0);
+    g_array_set_size(result->sightings, 0);
+    g_array_set_size(result->groups, 0);
+    for (uint32_t i = 0; i < d.drafts->len; i++)
+        packet_add(work, &d, &g_array_index(d.drafts, struct draft, order[i]));
+    sightings_index(work);
+    if (result->orders != NULL)
+        groups_count(work);
+    g_free(order);
+    g_free(d.latest);
+    g_free(d.next_copy);
+    g_free(d.next_piece);
+    g_array_unref(d.drafts);
+    g_array_unref(d.drafted);
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Corridors between pairs of points, and paths over them for pairs that share no packets. */
+#include "path/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "match/learn.h"
+#include "path/corridor.h"
+#include "path/order.h"
+
+/* Software time stamps were seen up to 19 us out of order within one file. */
+#define SOFTWARE_NS INT64_C(20000)
+/* So many packets in a row that contradict a corridor are a clock that was set; fewer are errors. */
+#define STEP_EVIDENCE 5u
+/* After so many that agree, the errors before them are forgotten. */
+#define STEP_FORGOTTEN 20u
+/* Sightings of a packet that are compared pair by pair; beyond, neighbours on the path only. */
+#define ALL_PAIRS 8u
+
+struct sample {
+    int64_t t_ns, d_ns; /* at p; q minus p */
+    bool upper;         /* the packet went from p to q */
+};
+
+struct piece {
+    int64_t from_ns, to_ns; /* p's clock */
+    struct corr_corridor corridor;
+    uint32_t n_upper, n_lower;
+};
+
+struct pair {
+    GArray *samples; /* struct sample; freed after fitting */
+    GArray *pieces;  /* struct piece, by time; at least one if there was a sample */
+    uint32_t n;
+};
+
+struct corr_clock {
+    uint32_t n;
+    struct pair *pairs; /* p < q: pairs[p * n + q] */
+    uint16_t *via;      /* p * n + q -> next point on the best way from p to q; UINT16_MAX: none */
+    int64_t *resolution_ns;
+};
+
+static struct pair *pair_of(const struct corr_clock *clock, uint32_t p, uint32_t q)
+{
+    return &clock->pairs[(size_t)MIN(p, q) * clock->n + MAX(p, q)];
+}
+
+static void sample_add(struct corr_clock *clock, const struct corr_obs *from,
+                       const struct corr_obs *to)
+{
+    bool upper = from->point < to->point;
+    const struct corr_obs *p = upper ? from : to, *q = upper ? to : from;
+    struct sample sample = {p->time_ns, q->time_ns - p->time_ns, upper};
+    struct pair *pair;
+
+    if (from->point == to->point)
+        return;
+    pair = pair_of(clock, p->point, q->point);
+    if (pair->samples == NULL)
+        pair->samples = g_array_new(FALSE, FALSE, sizeof(struct sample));
+    g_array_append_val(pair->samples, sample);
+}
+
+static void packet_sample(struct corr_work *work, struct corr_clock *clock,
+                          const struct corr_packet *packet)
+{
+    const struct corr_result *result = work->result;
+
+    for (uint32_t i = packet->first; i < packet->first + packet->n; i++)
+        for (uint32_t k = i + 1; k < packet->first + packet->n; k++) {
+            const struct corr_sighting *a = corr_result_sighting(result, i);
+            const struct corr_sighting *b = corr_result_sighting(result, k);
+            int order;
+
+            if (packet->n > ALL_PAIRS && k > i + 1)
+                break;
+            if (a->duplicate || b->duplicate)
+                continue;
+            order = corr_order_compare(result, packet->flow, packet->dir,
+                                       result->obs_conv[a->obs], result->obs_conv[b->obs]);
+            if (order < 0)
+                sample_add(clock, corr_result_obs(result, a), corr_result_obs(result, b));
+            else if (order > 0)
+                sample_add(clock, corr_result_obs(result, b), corr_result_obs(result, a));
+        }
+}
+
+static int sample_compare(const void *x, const void *y)
+{
+    const struct sample *a = x, *b = y;
+
+    if (a->t_ns != b->t_ns)
+        return a->t_ns < b->t_ns ? -1 : 1;
+    return a->d_ns < b->d_ns ? -1 : a->d_ns > b->d_ns;
+}
+
+static void piece_begin(struct pair *pair, const struct sample *sample)
+{
+    struct piece piece = {.from_ns = sample->t_ns, .to_ns = sample->t_ns};
+
+    corr_corridor_init(&piece.corridor, sample->t_ns, sample->d_ns);
+    g_array_append_val(pair->pieces, piece);
+}
+
+static bool piece_take(struct piece *piece, const struct sample *sample, int64_t slack)
+{
+    int64_t limit = sample->d_ns + (sample->upper ? slack : -slack);
+
+    if (!corr_corridor_limit(&piece->corridor, sample->t_ns, limit, sample->upper))
+        return false;
+    piece->to_ns = sample->t_ns;
+    if (sample->upper)
+        piece->n_upper++;
+    else
+        piece->n_lower++;
+    return true;
+}
+
+/* Number of samples that no line respects. */
+static uint32_t pair_fit(struct pair *pair, int64_t slack)
+{
+    const struct sample *all = (const struct sample *)pair->samples->data;
+    uint32_t n = pair->samples->len, refused = 0, first_bad = 0, bad = 0, good = 0;
+
+    g_array_set_size(pair->pieces, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        if (pair->pieces->len == 0)
+            piece_begin(pair, &all[i]);
+        if (piece_take(&g_array_index(pair->pieces, struct piece, pair->pieces->len - 1), &all[i],
+                       slack)) {
+            if (++good >= STEP_FORGOTTEN)
+                bad = 0;
+            continue;
+        }
+        good = 0;
+        refused++;
+        if (bad++ == 0)
+            first_bad = i;
+        if (bad >= STEP_EVIDENCE) {
+            piece_begin(pair, &all[first_bad]);
+            i = first_bad - 1;
+            bad = 0;
+        }
+    }
+    return refused;
+}
+
+static void resolutions_find(const struct corr_work *work, struct corr_clock *clock)
+{
+    for (uint32_t p = 0; p < clock->n; p++)
+        clock->resolution_ns[p] = 1000000;
+    for (uint32_t i = 0; i < work->store->obs->len; i++) {
+        const struct corr_obs *obs = corr_store_obs(work->store, i);
+
+        while (obs->time_ns % clock->resolution_ns[obs->point] != 0)
+            clock->resolution_ns[obs->point] /= 10;
+    }
+}
+
+/* Cheapest ways between points over pairs with a two-sided corridor (Floyd and Warshall). */
+static void ways_find(struct corr_clock *clock)
+{
+    uint32_t n = clock->n;
+    int64_t *cost = g_new(int64_t, (size_t)n * n + 1);
+
+    for (size_t i = 0; i < (size_t)n * n; i++) {
+        cost[i] = INT64_MAX / 4;
+        clock->via[i] = UINT16_MAX;
+    }
+    for (uint32_t p = 0; p < n; p++)
+        for (uint32_t q = p + 1; q < n; q++) {
+            const struct pair *pair = pair_of(clock, p, q);
+
+            for (uint32_t i = 0; pair->pieces != NULL && i < pair->pieces->len; i++) {
+                const struct piece *piece = &g_array_index(pair->pieces, struct piece, i);
+                int64_t least, greatest;
+
+                if (piece->n_upper == 0 || piece->n_lower == 0)
+                    continue;
+                corr_corridor_at(&piece->corridor,
+                                 piece->from_ns + (piece->to_ns - piece->from_ns) / 2, &least,
+                                 &greatest);
+                cost[p * n + q] = cost[q * n + p] =
+                    MIN(cost[p * n + q], MAX(greatest - least, 0) / 2 + 1);
+                clock->via[p * n + q] = (uint16_t)q;
+                clock->via[q * n + p] = (uint16_t)p;
+            }
+        }
+    for (uint32_t v = 0; v < n; v++)
+        for (uint32_t p = 0; p < n; p++)
+            for (uint32_t q = 0; p != v && q < n; q++)
+                if (q != p && cost[p * n + v] + cost[v * n + q] < cost[p * n + q] &&
+                    /* a direct corridor is the better witness unless it is far wider */
+                    (clock->via[p * n + q] != q ||
+                     2 * (cost[p * n + v] + cost[v * n + q]) < cost[p * n + q])) {
+                    cost[p * n + q] = cost[p * n + v] + cost[v * n + q];
+                    clock->via[p * n + q] = clock->via[p * n + v];
+                }
+    g_free(cost);
+}
+
+/* The point that most others can be compared with; the first such. */
+static uint32_t reference_choose(const struct corr_clock *clock)
+{
+    uint32_t best = 0, best_count = 0;
+
+    for (uint32_t p = 0; p < clock->n; p++) {
+        uint32_t count = 0;
+
+        for (uint32_t q = 0; q < clock->n; q++)
+            count += clock->via[p * clock->n + q] != UINT16_MAX;
+        if (count > best_count) {
+            best = p;
+            best_count = count;
+        }
+    }
+    return best;
+}
+
+void corr_clock_fit(struct corr_work *work)
+{
+    struct corr_result *result = work->result;
+    struct corr_clock *clock = g_new0(struct corr_clock, 1);
+    size_t squared = (size_t)work->store->points->len * work->store->points->len;
+
+    clock->n = work->store->points->len;
+    clock->pairs = g_new0(struct pair, squared + 1);
+    clock->via = g_new(uint16_t, squared + 1);
+    clock->resolution_ns = g_new(int64_t, clock->n + 1);
+    resolutions_find(work, clock);
+    for (uint32_t p = 0; p < result->packets->len; p++) {
+        const struct corr_packet *packet = corr_result_packet(result, p);
+
+        /* What fans out or stays on its link says nothing of two hosts' clocks. */
+        if (packet->n > 1 && !packet->ambiguous && packet->flow != CORR_NONE &&
+            !corr_conv_scoped(corr_result_conv(
+                result, result->obs_conv[corr_result_sighting(result, packet->first)->obs])))
+            packet_sample(work, clock, packet);
+    }
+    for (uint32_t p = 0; p < clock->n; p++)
+        for (uint32_t q = p + 1; q < clock->n; q++) {
+            struct pair *pair = pair_of(clock, p, q);
+            int64_t resolution = clock->resolution_ns[p] + clock->resolution_ns[q];
+
+            if (pair->samples == NULL)
+                continue;
+            pair->n = pair->samples->len;
+            pair->pieces = g_array_new(FALSE, FALSE, sizeof(struct piece));
+            qsort(pair->samples->data, pair->n, sizeof(struct sample), sample_compare);
+            if (pair_fit(pair, resolution) > 0)
+                pair_fit(pair, resolution + SOFTWARE_NS);
+            g_array_unref(pair->samples);
+            pair->samples = NULL;
+        }
+    ways_find(clock);
+    corr_clock_free(result->clock);
+    result->clock = clock;
+    result->clock_reference = reference_choose(clock);
+}
+
+void corr_clock_free(struct corr_clock *clock)
+{
+    if (clock == NULL)
+        return;
+    for (size_t i = 0; i < (size_t)clock->n * clock->n; i++)
+        if (clock->pairs[i].pieces != NULL)
+            g_array_unref(clock->pairs[i].pieces);
+    g_free(clock->pairs);
+    g_free(clock->via);
+    g_free(clock->resolution_ns);
+    g_free(clock);
+}
+
+uint32_t corr_clock_samples(const struct corr_clock *clock, uint32_t p, uint32_t q)
+{
+    return p == q ? 0 : pair_of(clock, p, q)->n;
+}
+
+static const struct piece *piece_at(const struct pair *pair, int64_t t_ns)
+{
+    const struct piece *best = NULL;
+
+    for (uint32_t i = 0; i < pair->pieces->len; i++) {
+        const struct piece *piece = &g_array_index(pair->pieces, struct piece, i);
+
+        if (best == NULL || piece->from_ns <= t_ns)
+            best = piece;
+    }
+    return best;
+}
+
+/* q minus p at p's t, from the corridor of the pair itself. */
+static struct corr_clock_answer direct(const struct corr_clock *clock, uint32_t p, uint32_t q,
+                                       int64_t t_ns)
+{
+    struct corr_clock_answer answer = {CORR_CLOCK_UNKNOWN, 0, 0};
+    const struct pair *pair = pair_of(clock, p, q);
+    const struct piece *piece;
+    int64_t least, greatest;
+
+    if (pair->pieces == NULL || pair->pieces->len == 0)
+        return answer;
+    if (p > q) {
+        /* Pieces are in q's time then: the offset itself leads there. */
+        struct corr_clock_answer there = direct(clock, q, p, t_ns);
+
+        if (there.status == CORR_CLOCK_BOUNDED)
+            there = direct(clock, q, p, t_ns - there.offset_ns);
+        there.offset_ns = -there.offset_ns;
+        return there;
+    }
+    piece = piece_at(pair, t_ns);
+    if (piece->n_upper == 0 || piece->n_lower == 0) {
+        answer.status = CORR_CLOCK_DRIFT_ONLY;
+        return answer;
+    }
+    corr_corridor_at(&piece->corridor, t_ns, &least, &greatest);
+    answer.status = CORR_CLOCK_BOUNDED;
+    answer.offset_ns = least + (greatest - least) / 2;
+    answer.error_ns = (greatest - least + 1) / 2;
+    return answer;
+}
+
+struct corr_clock_answer corr_result_clock(const struct corr_result *r, uint32_t p, uint32_t q,
+                                           int64_t t_ns)
+{
+    struct corr_clock_answer total = {CORR_CLOCK_REFERENCE, 0, 0};
+    const struct corr_clock *clock = r->clock;
+    uint32_t at = p;
+
+    if (p == q)
+        return total;
+    if (clock == NULL || clock->via[p * clock->n + q] == UINT16_MAX) {
+        total.status = clock == NULL || pair_of(clock, p, q)->n == 0 ? CORR_CLOCK_UNKNOWN
+                                                                     : CORR_CLOCK_DRIFT_ONLY;
+        return total;
+    }
+    while (at != q) {
+        uint32_t next = clock->via[at * clock->n + q];
+        struct corr_clock_answer step = direct(clock, at, next, t_ns + total.offset_ns);
+
+        if (step.status != CORR_CLOCK_BOUNDED) {
+            step.offset_ns = step.error_ns = 0;
+            return step;
+        }
+        total.offset_ns += step.offset_ns;
+        total.error_ns += step.error_ns;
+        at = next;
+    }
+    total.status = CORR_CLOCK_BOUNDED;
+    return total;
+}
+
+GArray *corr_result_clock_pieces(const struct corr_result *r, uint32_t q,
+                                 enum corr_clock_status *status)
+{
+    GArray *pieces = g_array_new(FALSE, FALSE, sizeof(struct corr_clock_piece));
+    const struct corr_clock *clock = r->clock;
+    uint32_t p = r->clock_reference;
+    const struct pair *pair;
+
+    *status = p == q ? CORR_CLOCK_REFERENCE : CORR_CLOCK_UNKNOWN;
+    if (p == q || clock == NULL)
+        return pieces;
+    pair = pair_of(clock, p, q);
+    *status = corr_result_clock(r, p, q, 0).status;
+    if (pair->pieces == NULL) {
+        /* No packet in common: the offset over other points, where the file has frames of q. */
+        for (uint32_t i = 0; i < r->store->obs->len && *status == CORR_CLOCK_BOUNDED; i++) {
+            const struct corr_obs *obs = corr_store_obs(r->store, i);
+            struct corr_clock_answer at;
+
+            if (obs->point != p)
+                continue;
+            at = corr_result_clock(r, p, q, obs->time_ns);
+            if (at.status == CORR_CLOCK_BOUNDED) {
+                struct corr_clock_piece piece = {obs->time_ns, obs->time_ns, at.offset_ns,
+                                                 at.error_ns, 0, false};
+
+                g_array_append_val(pieces, piece);
+            }
+            break;
+        }
+        return pieces;
+    }
+    for (uint32_t i = 0; i < pair->pieces->len; i++) {
+        const struct piece *from = &g_array_index(pair->pieces, struct piece, i);
+        struct corr_clock_piece piece = {.from_ns = from->from_ns, .to_ns = from->to_ns};
+        int64_t middle = from->from_ns + (from->to_ns - from->from_ns) / 2, least, greatest;
+        double slow, fast;
+
+        corr_corridor_drift(&from->corridor, &slow, &fast);
+        corr_corridor_at(&from->corridor, middle, &least, &greatest);
+        piece.has_drift = fast - slow < 200;
+        piece.drift_ppm = (slow + fast) / 2 * (p < q ? 1 : -1);
+        piece.offset_ns = (least + (greatest - least) / 2) * (p < q ? 1 : -1);
+        piece.error_ns = (greatest - least + 1) / 2;
+        if (from->n_upper > 0 && from->n_lower > 0)
+            *status = CORR_CLOCK_BOUNDED;
+        else
+            piece.error_ns = -1; /* one direction only: the offset says nothing */
+        g_array_append_val(pieces, piece);
+    }
+    if (*status == CORR_CLOCK_UNKNOWN && pieces->len > 0)
+        *status = CORR_CLOCK_DRIFT_ONLY;
+    return pieces;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Clipping a convex polygon by half planes. */
+#include "path/corridor.h"
+
+#include <math.h>
+
+#define FAR_NS 1e15 /* no two clocks are further apart than days once the base is subtracted */
+
+void corr_corridor_init(struct corr_corridor *c, int64_t t0_ns, int64_t base_ns)
+{
+    c->t0_ns = t0_ns;
+    c->base_ns = base_ns;
+    c->n = 4;
+    for (unsigned i = 0; i < 4; i++) {
+        c->a[i] = i == 1 || i == 2 ? FAR_NS : -FAR_NS;
+        c->b[i] = i >= 2 ? CORR_CORRIDOR_MAX_DRIFT : -CORR_CORRIDOR_MAX_DRIFT;
+    }
+}
+
+bool corr_corridor_limit(struct corr_corridor *c, int64_t t_ns, int64_t limit_ns, bool upper)
+{
+    double t = (double)(t_ns - c->t0_ns) * 1e-9, limit = (double)(limit_ns - c->base_ns);
+    double sign = upper ? 1 : -1, left[CORR_CORRIDOR_CORNERS];
+    double a[CORR_CORRIDOR_CORNERS + 1], b[CORR_CORRIDOR_CORNERS + 1];
+    unsigned n = 0;
+    bool cuts = false, any = false;
+
+    for (unsigned i = 0; i < c->n; i++) {
+        left[i] = sign * (limit - c->a[i] - c->b[i] * t);
+        cuts |= left[i] < 0;
+        any |= left[i] >= 0;
+    }
+    if (!cuts)
+        return true;
+    if (!any)
+        return false;
+    for (unsigned i = 0; i < c->n; i++) {
+        unsigned k = (i + 1) % c->n;
+
+        if (left[i] >= 0 && n < CORR_CORRIDOR_CORNERS) {
+            a[n] = c->a[i];
+            b[n++] = c->b[i];
+        }
+        if ((left[i] < 0) != (left[k] < 0) && n < CORR_CORRIDOR_CORNERS) {
+            double share = left[i] / (left[i] - left[k]);
+
+            a[n] = c->a[i] + share * (c->a[k] - c->a[i]);
+            b[n++] = c->b[i] + share * (c->b[k] - c->b[i]);
+        }
+    }
+    /* Corners that have fallen together carry nothing. */
+    c->n = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (c->n > 0 && fabs(a[i] - c->a[c->n - 1]) < 1e-3 && fabs(b[i] - c->b[c->n - 1]) < 1e-3)
+            continue;
+        c->a[c->n] = a[i];
+        c->b[c->n++] = b[i];
+    }
+    return true;
+}
+
+void corr_corridor_at(const struct corr_corridor *c, int64_t t_ns, int64_t *least_ns,
+                      int64_t *greatest_ns)
+{
+    double t = (double)(t_ns - c->t0_ns) * 1e-9, least = INFINITY, greatest = -INFINITY;
+
+    for (unsigned i = 0; i < c->n; i++) {
+        double value = c->a[i] + c->b[i] * t;
+
+        least = fmin(least, value);
+        greatest = fmax(greatest, value);
+    }
+    *least_ns = c->base_ns + (int64_t)floor(least);
+    *greatest_ns = c->base_ns + (int64_t)ceil(greatest);
+}
+
+void corr_corridor_drift(const struct corr_corridor *c, double *least, double *greatest)
+{
+    *least = INFINITY;
+    *greatest = -INFINITY;
+    for (unsigned i = 0; i < c->n; i++) {
+        *least = fmin(*least, c->b[i] * 1e-3);
+        *greatest = fmax(*greatest, c->b[i] * 1e-3);
+    }
+}

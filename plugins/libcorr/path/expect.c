@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Passes between stations and points, and what they make expect of others. */
+#include "path/expect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "match/learn.h"
+#include "store/hash.h"
+
+/* What a key of `classes` is made of: all of point and one of these. */
+enum { CLASS_BOTH, CLASS_DST, CLASS_SRC, CLASS_KINDS };
+
+/* Flows of one class, and where they go on to. */
+struct class {
+    uint32_t q, flows, packets, last_flow;
+    uint32_t dst; /* hash of a destination; CLASS_SRC wants two different ones */
+    bool two_dst;
+};
+
+static uint64_t class_key(const struct corr_work *work, uint32_t obs_index, unsigned kind)
+{
+    const struct corr_obs *obs = corr_store_obs(work->store, obs_index);
+    const struct corr_conv *conv = corr_result_conv(work->result, work->result->obs_conv[obs_index]);
+    uint64_t key = corr_hash_mix(obs->point + 1, kind);
+
+    if (kind != CLASS_DST)
+        key = corr_hash_mix(key, corr_hash(conv->end[obs->dir].addr.bytes, 16));
+    if (kind != CLASS_SRC) {
+        key = corr_hash_mix(key, corr_hash(conv->end[!obs->dir].addr.bytes, 16));
+    } else {
+        /* Off-link traffic goes to the router's MAC address. */
+        key = corr_hash_mix(
+            key, corr_hash(g_array_index(work->store->l2s, struct corr_l2, obs->l2).dst, 6));
+    }
+    return key;
+}
+
+static void class_tell(const struct corr_work *work, struct corr_expect *expect, uint32_t obs,
+                       uint32_t q, uint32_t flow)
+{
+    const struct corr_conv *conv = corr_result_conv(work->result, work->result->obs_conv[obs]);
+    uint32_t dst = (uint32_t)corr_hash(
+        conv->end[!corr_store_obs(work->store, obs)->dir].addr.bytes, 16);
+
+    for (unsigned kind = 0; kind < CLASS_KINDS; kind++) {
+        gpointer key = GSIZE_TO_POINTER(class_key(work, obs, kind));
+        struct class *class = g_hash_table_lookup(expect->classes, key);
+
+        if (class == NULL) {
+            class = g_new0(struct class, 1);
+            class->q = q;
+            class->last_flow = CORR_NONE;
+            class->dst = dst;
+            g_hash_table_insert(expect->classes, key, class);
+        }
+        if (class->q != q)
+            continue; /* several ways: the first one seen stands for them */
+        class->packets++;
+        class->flows += class->last_flow != flow;
+        class->last_flow = flow;
+        class->two_dst |= class->dst != dst;
+    }
+}
+
+static int stand_compare(const void *x, const void *y)
+{
+    const struct corr_stand *a = x, *b = y;
+
+    if (a->conv != b->conv)
+        return a->conv < b->conv ? -1 : 1;
+    if (a->dir != b->dir)
+        return a->dir < b->dir ? -1 : 1;
+    if (a->obs != b->obs)
+        return a->obs < b->obs ? -1 : 1;
+    return a->packet < b->packet ? -1 : a->packet > b->packet;
+}
+
+static int pass_compare(const void *x, const void *y)
+{
+    const struct corr_pass *a = x, *b = y;
+
+    if (a->p != b->p)
+        return a->p < b->p ? -1 : 1;
+    if (a->q != b->q)
+        return a->q < b->q ? -1 : 1;
+    if (a->t_ns != b->t_ns)
+        return a->t_ns < b->t_ns ? -1 : 1;
+    return a->d_ns < b->d_ns ? -1 : a->d_ns > b->d_ns;
+}
+
+static void stands_collect(const struct corr_work *work, struct corr_expect *expect)
+{
+    const struct corr_result *result = work->result;
+    uint32_t n = result->sightings->len;
+
+    expect->stand_of = g_new(uint32_t, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct corr_sighting *s = corr_result_sighting(result, i);
+        const struct corr_packet *packet = corr_result_packet(result, s->packet);
+        struct corr_stand stand = {.conv = result->obs_conv[s->obs], .obs = s->obs, .sighting = i,
+                                   .packet = s->packet, .to = CORR_NONE, .before = CORR_NONE,
+                                   .after = CORR_NONE,
+                                   .dir = corr_store_obs(work->store, s->obs)->dir};
+
+        expect->stand_of[i] = CORR_NONE;
+        if (s->duplicate || packet->ambiguous)
+            continue;
+        for (uint32_t k = packet->first; k < packet->first + packet->n; k++)
+            if (corr_result_sighting(result, k)->prev == i)
+                stand.to = result->obs_conv[corr_result_sighting(result, k)->obs];
+        g_array_append_val(expect->stands, stand);
+        if (stand.to != CORR_NONE) {
+            uint32_t next = packet->first;
+            const struct corr_obs *a = corr_store_obs(work->store, s->obs), *b;
+            struct corr_pass pass;
+
+            while (corr_result_sighting(result, next)->prev != i)
+                next++;
+            b = corr_result_obs(result, corr_result_sighting(result, next));
+            pass = (struct corr_pass){a->point, b->point, a->time_ns, b->time_ns - a->time_ns};
+            if (a->point != b->point) {
+                g_array_append_val(expect->passes, pass);
+                class_tell(work, expect, s->obs, b->point, packet->flow);
+            }
+        }
+    }
+    if (expect->stands->len > 1)
+        qsort(expect->stands->data, expect->stands->len, sizeof(struct corr_stand), stand_compare);
+    if (expect->passes->len > 1)
+        qsort(expect->passes->data, expect->passes->len, sizeof(struct corr_pass), pass_compare);
+}
+
+static void stands_link(const struct corr_work *work, struct corr_expect *expect)
+{
+    struct corr_stand *stands = (struct corr_stand *)expect->stands->data;
+    uint32_t n = expect->stands->len, last = CORR_NONE;
+
+    expect->run = g_malloc(sizeof *expect->run * (work->result->n_convs + 1));
+    memset(expect->run, 0xff, sizeof *expect->run * (work->result->n_convs + 1));
+    for (uint32_t i = 0; i < n; i++) {
+        if (i == 0 || stands[i].conv != stands[i - 1].conv || stands[i].dir != stands[i - 1].dir) {
+            expect->run[stands[i].conv][stands[i].dir] = i;
+            last = CORR_NONE;
+        }
+        expect->stand_of[stands[i].sighting] = i;
+        stands[i].before = last;
+        if (stands[i].to != CORR_NONE)
+            last = i;
+    }
+    for (uint32_t i = n; i-- > 0;) {
+        if (i + 1 == n || stands[i].conv != stands[i + 1].conv ||
+            stands[i].dir != stands[i + 1].dir)
+            last = CORR_NONE;
+        stands[i].after = last;
+        if (stands[i].to != CORR_NONE)
+            last = i;
+    }
+}
+
+static int time_compare(const void *x, const void *y)
+{
+    int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
+
+    return a < b ? -1 : a > b;
+}
+
+static void coverage_find(const struct corr_work *work, struct corr_expect *expect)
+{
+    uint32_t points = work->store->points->len, n = work->store->obs->len, *place;
+
+    expect->first_ns = g_new0(int64_t, points + 1);
+    expect->last_ns = g_new0(int64_t, points + 1);
+    expect->gap_ns = g_new0(int64_t, points + 1);
+    expect->protos = g_malloc0(sizeof *expect->protos * (points + 1));
+    expect->times_first = g_new0(uint32_t, points + 2);
+    expect->times = g_new(int64_t, n + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct corr_obs *obs = corr_store_obs(work->store, i);
+        const struct corr_conv *conv = corr_result_conv(work->result, work->result->obs_conv[i]);
+
+        expect->times_first[obs->point + 1]++;
+        expect->protos[obs->point][conv->proto]++;
+        g_hash_table_add(expect->sources,
+                         GSIZE_TO_POINTER(corr_hash_mix(
+                             obs->point, corr_hash(conv->end[obs->dir].addr.bytes, 16))));
+    }
+    for (uint32_t p = 0; p < points; p++)
+        expect->times_first[p + 1] += expect->times_first[p];
+    place = g_memdup2(expect->times_first, sizeof *place * (points + 1));
+    for (uint32_t i = 0; i < n; i++)
+        expect->times[place[corr_store_obs(work->store, i)->point]++] =
+            corr_store_obs(work->store, i)->time_ns;
+    g_free(place);
+    for (uint32_t p = 0; p < points; p++) {
+        uint32_t first = expect->times_first[p], count = expect->times_first[p + 1] - first;
+
+        if (count == 0)
+            continue;
+        qsort(&expect->times[first], count, sizeof(int64_t), time_compare);
+        expect->first_ns[p] = expect->times[first];
+        expect->last_ns[p] = expect->times[first + count - 1];
+        expect->gap_ns[p] = (expect->last_ns[p] - expect->first_ns[p]) / count;
+    }
+}
+
+struct corr_expect *corr_expect_new(const struct corr_work *work)
+{
+    struct corr_expect *expect = g_new0(struct corr_expect, 1);
+
+    expect->stands = g_array_new(FALSE, FALSE, sizeof(struct corr_stand));
+    expect->passes = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
+    expect->classes = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
+    expect->sources = g_hash_table_new(g_direct_hash, g_direct_equal);
+    coverage_find(work, expect);
+    stands_collect(work, expect);
+    stands_link(work, expect);
+    return expect;
+}
+
+void corr_expect_free(struct corr_expect *expect)
+{
+    g_array_unref(expect->stands);
+    g_array_unref(expect->passes);
+    g_hash_table_destroy(expect->classes);
+    g_hash_table_destroy(expect->sources);
+    g_free(expect->stand_of);
+    g_free(expect->run);
+    g_free(expect->first_ns);
+    g_free(expect->last_ns);
+    g_free(expect->gap_ns);
+    g_free(expect->protos);
+    g_free(expect->times);
+    g_free(expect->times_first);
+    g_free(expect);
+}
+
+uint32_t corr_expect_next(const struct corr_expect *expect, uint32_t conv, unsigned dir,
+                          uint32_t *passed)
+{
+    struct { uint32_t to, n; } ways[8] = {{CORR_NONE, 0}};
+    unsigned n = 0, best = 0;
+
+    *passed = 0;
+    for (uint32_t i = expect->run[conv][dir]; i < expect->stands->len; i++) {
+        const struct corr_stand *stand = &g_array_index(expect->stands, struct corr_stand, i);
+        unsigned k = 0;
+
+        if (stand->conv != conv || stand->dir != dir)
+            break;
+        if (stand->to == CORR_NONE)
+            continue;
+        ++*passed;
+        while (k < n && ways[k].to != stand->to)
+            k++;
+        if (k == G_N_ELEMENTS(ways))
+            continue;
+        if (k == n) {
+            ways[n].to = stand->to;
+            ways[n++].n = 0;
+        }
+        ways[k].n++;
+    }
+    for (unsigned k = 1; k < n; k++)
+        if (ways[k].n > ways[best].n)
+            best = k;
+    return n > 0 ? ways[best].to : CORR_NONE;
+}
+
+uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expect *expect,
+                           uint32_t obs, bool unanswered)
+{
+    const struct corr_obs *at = corr_store_obs(work->store, obs);
+    const struct corr_conv *conv = corr_result_conv(work->result, work->result->obs_conv[obs]);
+
+    if (corr_conv_scoped(conv))
+        return CORR_NONE;
+    for (unsigned kind = 0; kind < CLASS_KINDS; kind++) {
+        const struct class *class =
+            g_hash_table_lookup(expect->classes, GSIZE_TO_POINTER(class_key(work, obs, kind)));
+
+        if (class == NULL)
+            continue;
+        if (kind == CLASS_BOTH && (class->flows >= 2 || class->packets >= 3))
+            return class->q;
+        if (kind == CLASS_DST && class->flows >= 2)
+            return class->q;
+        /* To a host that nothing else goes to: only if it never spoke here, and nobody answered. */
+        if (kind == CLASS_SRC && class->flows >= 2 && class->two_dst && unanswered &&
+            at->have & CORR_HAVE_MAC &&
+            !g_hash_table_contains(
+                expect->sources,
+                GSIZE_TO_POINTER(corr_hash_mix(
+                    at->point, corr_hash(conv->end[!at->dir].addr.bytes, 16)))))
+            return class->q;
+    }
+    return CORR_NONE;
+}
+
+void corr_expect_around(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,
+                        const struct corr_pass **before, const struct corr_pass **after)
+{
+    const struct corr_pass *all = (const struct corr_pass *)expect->passes->data;
+    struct corr_pass key = {p, q, t_ns, INT64_MIN};
+    uint32_t lo = 0, hi = expect->passes->len;
+
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (pass_compare(&all[mid], &key) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    *before = lo > 0 && all[lo - 1].p == p && all[lo - 1].q == q ? &all[lo - 1] : NULL;
+    *after = lo < expect->passes->len && all[lo].p == p && all[lo].q == q ? &all[lo] : NULL;
+}
+
+static uint32_t times_below(const struct corr_expect *expect, uint32_t point, int64_t t_ns)
+{
+    uint32_t lo = expect->times_first[point], hi = expect->times_first[point + 1];
+
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (expect->times[mid] < t_ns)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+uint32_t corr_expect_count(const struct corr_expect *expect, uint32_t point, int64_t from_ns,
+                           int64_t to_ns)
+{
+    return to_ns <= from_ns + 1 ? 0
+                                : times_below(expect, point, to_ns) -
+                                      times_below(expect, point, from_ns + 1);
+}

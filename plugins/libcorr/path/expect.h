@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * expect.h - where should a packet have been seen next?
+ *
+ * A pass is a packet that went from one station to the next.  Where others of
+ * its flow and direction passed, a packet is expected too; where nothing of a
+ * flow passed, other flows between the same hosts tell (algorithms: 1.14, G4).
+ */
+#ifndef CORR_EXPECT_H
+#define CORR_EXPECT_H
+
+#include "match/match.h"
+
+/* One sighting among those of its station and direction, in the order of capture. */
+struct corr_stand {
+    uint32_t conv, obs, sighting, packet;
+    uint32_t to;              /* local flow that it passed on to; CORR_NONE */
+    uint32_t before, after;   /* nearest stands that passed, before and after; CORR_NONE */
+    uint8_t dir;              /* of the local flow */
+};
+
+/* A packet that went from point p to q: when it was at p, and how much later at q. */
+struct corr_pass {
+    uint32_t p, q;
+    int64_t t_ns, d_ns;
+};
+
+struct corr_expect {
+    GArray *stands;         /* struct corr_stand by (conv, dir, obs) */
+    uint32_t *stand_of;     /* sighting -> its stand; CORR_NONE */
+    uint32_t (*run)[2];     /* local flow, direction -> first stand; CORR_NONE */
+    GArray *passes;         /* struct corr_pass by (p, q, t) */
+    GHashTable *classes;    /* see expect.c */
+    GHashTable *sources;    /* (point, address) hashes that sent something */
+    int64_t *first_ns, *last_ns, *gap_ns; /* per point: coverage, mean distance of frames */
+    uint64_t (*protos)[256];              /* per point: observations by IP protocol */
+    int64_t *times;                       /* all observation times, by point, ascending */
+    uint32_t *times_first;                /* point -> its first in `times`; one more at the end */
+};
+
+struct corr_expect *corr_expect_new(const struct corr_work *work);
+void corr_expect_free(struct corr_expect *expect);
+
+/* The station that most packets of this station and direction went on to; CORR_NONE. */
+uint32_t corr_expect_next(const struct corr_expect *expect, uint32_t conv, unsigned dir,
+                          uint32_t *passed);
+
+/* The point that other flows of these hosts go on to from this point; CORR_NONE. */
+uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expect *expect,
+                           uint32_t obs, bool unanswered);
+
+/* The nearest passes from p to q before and at or after t; NULL where there is none. */
+void corr_expect_around(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,
+                        const struct corr_pass **before, const struct corr_pass **after);
+
+/* Observations of a point between two of its times (both excluded). */
+uint32_t corr_expect_count(const struct corr_expect *expect, uint32_t point, int64_t from_ns,
+                           int64_t to_ns);
+
+#endif /* CORR_EXPECT_H */

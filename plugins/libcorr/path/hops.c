@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Order within a packet, and the time that each step took. */
+#include "path/hops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "match/learn.h"
+#include "path/clock.h"
+#include "path/order.h"
+
+/* Sightings of one packet that are put in order; more than any path has. */
+#define SIGHTINGS_MAX 512u
+
+struct place {
+    struct corr_sighting s;
+    uint32_t index;            /* before sorting */
+    uint32_t before, after;    /* how many others are known to precede, to follow */
+    uint32_t original;         /* duplicates: place of their original */
+};
+
+/* -1: a first, 1: b first, 0: not known. */
+static int compare(const struct corr_work *work, const struct corr_packet *packet,
+                   const struct place *a, const struct place *b)
+{
+    const struct corr_obs *x = corr_store_obs(work->store, a->s.obs);
+    const struct corr_obs *y = corr_store_obs(work->store, b->s.obs);
+    uint32_t conv_x = work->result->obs_conv[a->s.obs], conv_y = work->result->obs_conv[b->s.obs];
+
+    /* Later fragments are ordered as the first one is: by their points' members of the flow. */
+    if (work->head[a->s.obs] != CORR_NONE)
+        conv_x = work->result->obs_conv[work->head[a->s.obs]];
+    if (work->head[b->s.obs] != CORR_NONE)
+        conv_y = work->result->obs_conv[work->head[b->s.obs]];
+    if (conv_x == conv_y) /* one station, two passes: a loop or a routed mirror */
+        return x->ttl > y->ttl ? -1 : x->ttl < y->ttl ? 1 : 0;
+    return corr_order_compare(work->result, packet->flow, packet->dir, conv_x, conv_y);
+}
+
+static void order_count(const struct corr_work *work, const struct corr_packet *packet,
+                        struct place *places, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = i + 1; k < n; k++) {
+            int order;
+
+            if (places[i].s.duplicate || places[k].s.duplicate)
+                continue;
+            order = compare(work, packet, &places[i], &places[k]);
+            if (order < 0) {
+                places[i].after++;
+                places[k].before++;
+            } else if (order > 0) {
+                places[k].after++;
+                places[i].before++;
+            }
+        }
+}
+
+/* Duplicates stand behind their original; of them, the earlier frame first. */
+static int place_compare(const void *x, const void *y)
+{
+    const struct place *a = x, *b = y;
+
+    if (a->before != b->before)
+        return a->before < b->before ? -1 : 1;
+    if (a->original != b->original)
+        return a->original < b->original ? -1 : 1;
+    if (a->s.duplicate != b->s.duplicate)
+        return a->s.duplicate ? 1 : -1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+static void copies_follow(struct place *places, uint32_t n)
+{
+    uint32_t original = CORR_NONE;
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (places[i].s.duplicate && original != CORR_NONE) {
+            places[i].before = places[original].before;
+            places[i].original = places[original].original;
+            places[i].s.hop = places[original].s.hop;
+        } else {
+            original = i;
+        }
+    }
+}
+
+static void fan_out(struct place *places, uint32_t n, struct corr_packet *packet)
+{
+    /* Branches: everything follows one root, and siblings stand side by side. */
+    for (uint32_t i = 0; i < n; i++)
+        places[i].s.hop = (uint16_t)(places[i].before + 1);
+    packet->ordered = true;
+}
+
+static void packet_order(struct corr_work *work, struct corr_packet *packet, struct place *places,
+                         uint32_t *moved)
+{
+    struct corr_result *result = work->result;
+    uint32_t originals = 0, roots = 0, n = packet->n;
+    struct corr_sighting *sightings =
+        &g_array_index(result->sightings, struct corr_sighting, packet->first);
+    bool scoped;
+
+    for (uint32_t i = 0; i < n; i++) {
+        places[i] = (struct place){.s = sightings[i], .index = i, .original = i};
+        places[i].s.hop = 0;
+        places[i].s.prev = CORR_NONE;
+        originals += !sightings[i].duplicate;
+    }
+    order_count(work, packet, places, n);
+    packet->ordered = true;
+    for (uint32_t i = 0; i < n; i++) {
+        if (places[i].s.duplicate)
+            continue;
+        roots += places[i].before == 0;
+        if (places[i].before + places[i].after == originals - 1)
+            places[i].s.hop = (uint16_t)(places[i].before + 1);
+        else
+            packet->ordered = false;
+    }
+    scoped = corr_conv_scoped(corr_result_conv(result, result->obs_conv[sightings[0].obs]));
+    if (!packet->ordered && scoped && roots == 1)
+        fan_out(places, n, packet);
+    copies_follow(places, n);
+    qsort(places, n, sizeof *places, place_compare);
+    for (uint32_t i = 0; i < n; i++) {
+        moved[places[i].index] = i;
+        sightings[i] = places[i].s;
+    }
+    for (uint32_t i = 1; i < n; i++) {
+        /* The nearest sighting that is known to come before: the highest hop below. */
+        if (sightings[i].duplicate || sightings[i].hop < 2)
+            continue;
+        for (uint32_t k = i; k-- > 0;)
+            if (!sightings[k].duplicate && sightings[k].hop > 0 &&
+                sightings[k].hop < sightings[i].hop) {
+                sightings[i].prev = packet->first + k;
+                break;
+            }
+    }
+}
+
+void corr_hops_number(struct corr_work *work)
+{
+    struct corr_result *result = work->result;
+    struct place *places = g_new(struct place, SIGHTINGS_MAX);
+    uint32_t *moved = g_new(uint32_t, result->sightings->len + 1);
+
+    for (uint32_t s = 0; s < result->sightings->len; s++)
+        moved[s] = s;
+    for (uint32_t p = 0; p < result->packets->len; p++) {
+        struct corr_packet *packet = &g_array_index(result->packets, struct corr_packet, p);
+
+        if (packet->n == 1) {
+            packet->ordered = true;
+            g_array_index(result->sightings, struct corr_sighting, packet->first).hop = 1;
+        } else if (packet->n <= SIGHTINGS_MAX) {
+            packet_order(work, packet, places, &moved[packet->first]);
+            for (uint32_t i = 0; i < packet->n; i++)
+                moved[packet->first + i] += packet->first;
+        }
+    }
+    for (uint32_t i = 0; i < result->sightings->len; i++)
+        result->obs_sightings[i] = moved[result->obs_sightings[i]];
+    g_free(places);
+    g_free(moved);
+}
+
+/*
+ * The true delay is d - offset, within the bound, and not negative.  Where the
+ * bound reaches below zero only the rest remains: its middle and half width.
+ */
+static bool delay_between(const struct corr_result *result, const struct corr_obs *from,
+                          const struct corr_obs *to, int64_t *delay_ns, int64_t *error_ns)
+{
+    int64_t d = to->time_ns - from->time_ns, least, greatest;
+    struct corr_clock_answer clock =
+        corr_result_clock(result, from->point, to->point, from->time_ns);
+
+    if (clock.status != CORR_CLOCK_BOUNDED && clock.status != CORR_CLOCK_REFERENCE)
+        return false;
+    greatest = d - clock.offset_ns + clock.error_ns;
+    least = MAX(0, d - clock.offset_ns - clock.error_ns);
+    if (greatest < least)
+        return false;
+    *delay_ns = least + (greatest - least) / 2;
+    *error_ns = (greatest - least + 1) / 2;
+    return true;
+}
+
+void corr_latencies_set(struct corr_work *work)
+{
+    struct corr_result *result = work->result;
+
+    for (uint32_t i = 0; i < result->sightings->len; i++) {
+        struct corr_sighting *s = &g_array_index(result->sightings, struct corr_sighting, i);
+        const struct corr_obs *to = corr_result_obs(result, s), *from, *first;
+        int64_t error;
+
+        if (s->prev == CORR_NONE)
+            continue;
+        from = corr_result_obs(result, corr_result_sighting(result, s->prev));
+        first = corr_result_obs(result, corr_result_sighting(
+                                            result, corr_result_packet(result, s->packet)->first));
+        s->has_latency = delay_between(result, from, to, &s->latency_ns, &s->latency_error_ns);
+        if (corr_result_packet(result, s->packet)->ordered)
+            s->has_path_latency = delay_between(result, first, to, &s->path_latency_ns, &error);
+    }
+}

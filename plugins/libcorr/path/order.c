@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Evidence for the order of stations, pair by pair; then its transitive closure. */
+#include "path/order.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "path/clock.h"
+#include "store/hash.h"
+
+/* Packets times pairs of stations that one flow is asked for. */
+#define EVIDENCE_MAX 2000000u
+/* Stations of one flow whose order is closed; beyond, direct evidence only. */
+#define CLOSURE_MAX 256u
+/* Two clocks may run apart by one part in ten thousand between two packets. */
+#define DRIFT 1e-4
+
+/* What the packets of one flow say about stations a < b. */
+struct evidence {
+    int64_t last_d[2], last_t[2]; /* time at b minus time at a, by direction of the flow */
+    bool has_last[2];
+    uint32_t nest_for, nest_against; /* a is nearer the initiator; b is */
+    uint32_t ttl_for[2], ttl_against[2];
+    uint32_t origin_for[2], origin_against[2];
+    uint32_t both[2], only_a[2], only_b[2], wait_a[2], wait_b[2];
+    uint32_t clock_for[2], clock_against[2], clock_unsure[2];
+};
+
+struct finder {
+    struct corr_work *work;
+    struct corr_orders *orders;
+    uint32_t *packets, *packet_first; /* flow -> its packets, CSR */
+    GHashTable *pooled;               /* hash of points and host -> sum of votes */
+};
+
+static void pair_nest(struct evidence *e, unsigned dir, int64_t t, int64_t d)
+{
+    if (e->has_last[!dir]) {
+        int64_t round = dir == 0 ? d - e->last_d[1] : e->last_d[0] - d;
+        double noise = DRIFT * (double)llabs(t - e->last_t[!dir]);
+
+        if ((double)round > noise)
+            e->nest_for++;
+        else if ((double)round < -noise)
+            e->nest_against++;
+    }
+    e->has_last[dir] = true;
+    e->last_d[dir] = d;
+    e->last_t[dir] = t;
+}
+
+static void pair_add(struct finder *f, struct evidence *e, unsigned dir, const struct corr_obs *a,
+                     const struct corr_obs *b)
+{
+    int64_t d = b->time_ns - a->time_ns;
+
+    pair_nest(e, dir, a->time_ns, d);
+    if (a->ttl != b->ttl) {
+        if (a->ttl > b->ttl)
+            e->ttl_for[dir]++;
+        else
+            e->ttl_against[dir]++;
+    }
+    if ((a->have ^ b->have) & CORR_HAVE_PARTIAL) {
+        if (a->have & CORR_HAVE_PARTIAL)
+            e->origin_for[dir]++;
+        else
+            e->origin_against[dir]++;
+    }
+    e->both[dir]++;
+    e->only_a[dir] += e->wait_a[dir];
+    e->only_b[dir] += e->wait_b[dir];
+    e->wait_a[dir] = e->wait_b[dir] = 0;
+    if (f->work->result->clock != NULL && a->point != b->point) {
+        struct corr_clock_answer clock =
+            corr_result_clock(f->work->result, a->point, b->point, a->time_ns);
+
+        if (clock.status == CORR_CLOCK_BOUNDED) {
+            int64_t left = d - clock.offset_ns, unsure = clock.error_ns + CORR_CLOCK_SLACK_NS;
+
+            if (left > unsure)
+                e->clock_for[dir]++;
+            else if (left < -unsure)
+                e->clock_against[dir]++;
+            else
+                e->clock_unsure[dir]++;
+        }
+    }
+}
+
+/* Packets that one station saw and the other did not; they count when both see again. */
+static void pair_miss(struct evidence *e, unsigned dir, bool at_a)
+{
+    if (e->both[dir] == 0)
+        return;
+    if (at_a)
+        e->wait_a[dir]++;
+    else
+        e->wait_b[dir]++;
+}
+
+static int majority(uint32_t yes, uint32_t no)
+{
+    return yes > 3 * no ? -1 : no > 3 * yes ? 1 : 0;
+}
+
+/* -1: a before b in this direction; 1: b before a; 0: not known. */
+static int judge(const struct evidence *e, unsigned dir)
+{
+    int nest = majority(e->nest_for, e->nest_against) * (dir == 0 ? 1 : -1);
+    int ttl = majority(e->ttl_for[dir], e->ttl_against[dir]);
+    int origin = majority(e->origin_for[dir], e->origin_against[dir]);
+
+    if (nest != 0 && ttl != 0 && nest != ttl)
+        return e->nest_for + e->nest_against >= 3 ? nest : ttl;
+    if (nest != 0)
+        return nest;
+    if (ttl != 0)
+        return ttl;
+    if (origin != 0)
+        return origin;
+    if (e->only_a[dir] >= 3 && e->only_b[dir] == 0 && e->both[dir] >= 10)
+        return -1;
+    if (e->only_b[dir] >= 3 && e->only_a[dir] == 0 && e->both[dir] >= 10)
+        return 1;
+    return 0;
+}
+
+static int judge_clock(const struct evidence *e, unsigned dir)
+{
+    if (e->clock_unsure[dir] > 0 || (e->clock_for[dir] > 0 && e->clock_against[dir] > 0))
+        return 0;
+    return e->clock_for[dir] > 0 ? -1 : e->clock_against[dir] > 0 ? 1 : 0;
+}
+
+static void packets_by_flow(struct finder *f)
+{
+    const struct corr_result *result = f->work->result;
+    uint32_t n_flows = result->flows->len, *place;
+
+    f->packet_first = g_new0(uint32_t, n_flows + 2);
+    f->packets = g_new(uint32_t, result->packets->len + 1);
+    for (uint32_t p = 0; p < result->packets->len; p++)
+        f->packet_first[corr_result_packet(result, p)->flow + 1]++;
+    for (uint32_t i = 0; i < n_flows; i++)
+        f->packet_first[i + 1] += f->packet_first[i];
+    place = g_memdup2(f->packet_first, sizeof *place * (n_flows + 1));
+    for (uint32_t p = 0; p < result->packets->len; p++)
+        f->packets[place[corr_result_packet(result, p)->flow]++] = p;
+    g_free(place);
+}
+
+static void flow_gather(struct finder *f, uint32_t flow, struct evidence *pairs, uint32_t k)
+{
+    const struct corr_result *result = f->work->result;
+    uint32_t first = f->packet_first[flow], n = f->packet_first[flow + 1] - first;
+    uint32_t *at = g_new(uint32_t, k + 1);
+
+    n = MIN(n, EVIDENCE_MAX / (k * k) + 64);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct corr_packet *packet = corr_result_packet(result, f->packets[first + i]);
+
+        if (packet->ambiguous)
+            continue;
+        memset(at, 0xff, sizeof *at * k);
+        for (uint32_t s = packet->first; s < packet->first + packet->n; s++) {
+            uint32_t obs = corr_result_sighting(result, s)->obs;
+            uint32_t conv = result->obs_conv[obs];
+
+            /* Later fragments are members of other local flows. */
+            if (result->conv_flow[conv] == flow && at[f->orders->station[conv]] == CORR_NONE)
+                at[f->orders->station[conv]] = obs;
+        }
+        for (uint32_t a = 0; a < k; a++)
+            for (uint32_t b = a + 1; b < k; b++) {
+                struct evidence *e = &pairs[a * k + b];
+
+                if (at[a] != CORR_NONE && at[b] != CORR_NONE)
+                    pair_add(f, e, packet->dir, corr_store_obs(f->work->store, at[a]),
+                             corr_store_obs(f->work->store, at[b]));
+                else if (at[a] != CORR_NONE || at[b] != CORR_NONE)
+                    pair_miss(e, packet->dir, at[a] != CORR_NONE);
+            }
+    }
+    g_free(at);
+}
+
+/* How flows of a host pass two points: one key per end of the flow. */
+static void pool_keys(const struct corr_result *result, const struct corr_member *a,
+                      const struct corr_member *b, unsigned dir, uint64_t keys[2], int *sign)
+{
+    const struct corr_conv *x = corr_result_conv(result, a->conv);
+    const struct corr_conv *y = corr_result_conv(result, b->conv);
+    unsigned src = dir ^ a->flip, other = dir ^ b->flip;
+
+    *sign = 1;
+    if (x->point > y->point) {
+        const struct corr_conv *z = x;
+
+        x = y;
+        y = z;
+        src = other;
+        *sign = -1;
+    }
+    for (unsigned role = 0; role < 2; role++) {
+        keys[role] = corr_hash(x->end[src ^ role].addr.bytes, 16);
+        keys[role] = corr_hash_mix(keys[role], (uint64_t)x->point << 32 | y->point << 1 | role);
+    }
+}
+
+static int pool_ask(struct finder *f, const struct corr_member *a, const struct corr_member *b,
+                    unsigned dir)
+{
+    uint64_t keys[2];
+    int sign, sum = 0;
+
+    pool_keys(f->work->result, a, b, dir, keys, &sign);
+    for (unsigned i = 0; i < 2; i++)
+        sum += GPOINTER_TO_INT(g_hash_table_lookup(f->pooled, GSIZE_TO_POINTER(keys[i])));
+    return sum > 0 ? sign : sum < 0 ? -sign : 0;
+}
+
+static void pool_tell(struct finder *f, const struct corr_member *a, const struct corr_member *b,
+                      unsigned dir, int verdict)
+{
+    uint64_t keys[2];
+    int sign;
+
+    pool_keys(f->work->result, a, b, dir, keys, &sign);
+    for (unsigned i = 0; i < 2; i++) {
+        int sum = GPOINTER_TO_INT(g_hash_table_lookup(f->pooled, GSIZE_TO_POINTER(keys[i])));
+
+        g_hash_table_insert(f->pooled, GSIZE_TO_POINTER(keys[i]),
+                            GINT_TO_POINTER(CLAMP(sum + verdict * sign, -1000000, 1000000)));
+    }
+}
+
+static void set_before(uint8_t *matrix, uint32_t k, uint32_t a, uint32_t b, int verdict)
+{
+    if (verdict < 0)
+        matrix[a * k + b] = 1;
+    else if (verdict > 0)
+        matrix[b * k + a] = 1;
+}
+
+/* What follows from what; contradictions are taken back on both sides. */
+static void closure(uint8_t *m, uint32_t k)
+{
+    if (k > CLOSURE_MAX)
+        return;
+    for (uint32_t via = 0; via < k; via++)
+        for (uint32_t a = 0; a < k; a++)
+            for (uint32_t b = 0; m[a * k + via] && b < k; b++)
+                m[a * k + b] |= m[via * k + b];
+    for (uint32_t a = 0; a < k; a++) {
+        m[a * k + a] = 0;
+        for (uint32_t b = 0; b < a; b++)
+            if (m[a * k + b] && m[b * k + a])
+                m[a * k + b] = m[b * k + a] = 0;
+    }
+}
+
+static uint8_t *matrix_of(const struct corr_orders *orders, uint32_t flow, unsigned dir, uint32_t k)
+{
+    return orders->before->data + orders->matrix[flow] + (size_t)dir * k * k;
+}
+
+/* Direct evidence; `weak` tells which pairs were left to the clock. */
+static void flow_judge(struct finder *f, uint32_t flow)
+{
+    const struct corr_flow *of = corr_result_flow(f->work->result, flow);
+    uint32_t k = of->convs->len;
+    struct evidence *pairs = g_new0(struct evidence, (size_t)k * k);
+
+    flow_gather(f, flow, pairs, k);
+    for (unsigned dir = 0; dir < 2; dir++) {
+        uint8_t *matrix = matrix_of(f->orders, flow, dir, k);
+
+        for (uint32_t a = 0; a < k; a++)
+            for (uint32_t b = a + 1; b < k; b++) {
+                const struct evidence *e = &pairs[a * k + b];
+                int verdict = judge(e, dir);
+
+                if (verdict != 0)
+                    pool_tell(f, &g_array_index(of->convs, struct corr_member, a),
+                              &g_array_index(of->convs, struct corr_member, b), dir, verdict);
+                else
+                    verdict = judge_clock(e, dir);
+                set_before(matrix, k, a, b, verdict);
+            }
+    }
+    g_free(pairs);
+}
+
+/* Pairs that the flow itself leaves open are ordered as other flows of its hosts were. */
+static void flow_borrow(struct finder *f, uint32_t flow)
+{
+    const struct corr_flow *of = corr_result_flow(f->work->result, flow);
+    uint32_t k = of->convs->len;
+
+    for (unsigned dir = 0; dir < 2; dir++) {
+        uint8_t *matrix = matrix_of(f->orders, flow, dir, k);
+
+        closure(matrix, k);
+        for (uint32_t a = 0; a < k; a++)
+            for (uint32_t b = a + 1; b < k; b++)
+                if (!matrix[a * k + b] && !matrix[b * k + a])
+                    set_before(matrix, k, a, b,
+                               pool_ask(f, &g_array_index(of->convs, struct corr_member, a),
+                                        &g_array_index(of->convs, struct corr_member, b), dir));
+        closure(matrix, k);
+    }
+}
+
+void corr_orders_find(struct corr_work *work)
+{
+    struct corr_result *result = work->result;
+    struct finder f = {.work = work, .orders = g_new0(struct corr_orders, 1)};
+    size_t size = 0;
+
+    f.pooled = g_hash_table_new(g_direct_hash, g_direct_equal);
+    f.orders->station = g_new0(uint32_t, result->n_convs + 1);
+    f.orders->matrix = g_new0(size_t, result->flows->len + 1);
+    for (uint32_t i = 0; i < result->flows->len; i++) {
+        const struct corr_flow *flow = corr_result_flow(result, i);
+        size_t k = flow->convs->len;
+
+        f.orders->matrix[i] = size;
+        size += 2 * k * k;
+        for (uint32_t s = 0; s < k; s++)
+            f.orders->station[g_array_index(flow->convs, struct corr_member, s).conv] = s;
+    }
+    f.orders->before = g_byte_array_sized_new((guint)size);
+    g_byte_array_set_size(f.orders->before, (guint)size);
+    memset(f.orders->before->data, 0, size);
+    packets_by_flow(&f);
+    for (uint32_t i = 0; i < result->flows->len; i++)
+        if (corr_result_flow(result, i)->convs->len > 1)
+            flow_judge(&f, i);
+    for (uint32_t i = 0; i < result->flows->len; i++)
+        if (corr_result_flow(result, i)->convs->len > 1)
+            flow_borrow(&f, i);
+    corr_orders_free(result->orders);
+    result->orders = f.orders;
+    g_free(f.packets);
+    g_free(f.packet_first);
+    g_hash_table_destroy(f.pooled);
+}
+
+void corr_orders_free(struct corr_orders *orders)
+{
+    if (orders == NULL)
+        return;
+    g_free(orders->station);
+    g_free(orders->matrix);
+    g_byte_array_unref(orders->before);
+    g_free(orders);
+}
+
+int corr_order_compare(const struct corr_result *result, uint32_t flow, unsigned dir,
+                       uint32_t conv_a, uint32_t conv_b)
+{
+    const struct corr_orders *orders = result->orders;
+    uint32_t k, a, b;
+    const uint8_t *matrix;
+
+    if (orders == NULL || flow == CORR_NONE || conv_a == conv_b ||
+        result->conv_flow[conv_a] != flow || result->conv_flow[conv_b] != flow)
+        return 0;
+    k = corr_result_flow(result, flow)->convs->len;
+    a = orders->station[conv_a];
+    b = orders->station[conv_b];
+    matrix = matrix_of(orders, flow, dir, k);
+    return matrix[a * k + b] ? -1 : matrix[b * k + a] ? 1 : 0;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * result.h - the answers: packets, their sightings, flows, clocks, fates.
+ *
+ * Everything here is made by corr_engine_settle() from the store, by stages
+ * that each read what earlier ones wrote (engine.c lists them):
+ *
+ *     match/   packets and sightings, flows and their translations
+ *     path/    order, hops, clocks, latencies, drops
+ *
+ * Indices are 32-bit; CORR_NONE means none.  Numbers that users see (match_id,
+ * flow) are index + 1.  Packets are numbered by their first frame.
+ */
+#ifndef CORR_RESULT_H
+#define CORR_RESULT_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/store.h"
+
+/* What tied sightings together.  Columns: id, word in corr.method. */
+/* clang-format off */
+#define CORR_METHODS(X)                                                                     \
+    X(NONE,       "none")       /* seen once                                             */ \
+    X(PACKET_ID,  "packet-id")  /* the capture itself numbers packets (epb_packetid)     */ \
+    X(EXACT,      "exact")      /* same addresses and ports, content unique              */ \
+    X(TRANSLATED, "translated") /* content unique under a learned translation            */ \
+    X(RANGE,      "range")      /* byte ranges of segments, fragments or slices          */ \
+    X(ALIGNED,    "aligned")    /* one of several equal packets, told apart by ID, time stamp or order */
+/* clang-format on */
+enum corr_method {
+#define CORR_ROW(id, word) CORR_METHOD_##id,
+    CORR_METHODS(CORR_ROW)
+#undef CORR_ROW
+    CORR_METHOD_COUNT
+};
+const char *corr_method_word(enum corr_method method);
+
+/*
+ * What became of a packet after its last sighting on the way.  Columns: id,
+ * word in corr.drop.verdict, NULL where it is no drop.
+ */
+enum corr_fate {
+    CORR_FATE_ARRIVED,      /* seen at the last point of its path, or nothing more was expected */
+    CORR_FATE_CONFIRMED,    /* lost, and a frame proves it */
+    CORR_FATE_PROBABLE,     /* lost: all guards hold */
+    CORR_FATE_BLOCKED,      /* nothing of its flow passes */
+    CORR_FATE_UNDETERMINED, /* nobody can know; `reason` says why */
+};
+const char *corr_fate_word(enum corr_fate fate); /* "confirmed" ...; NULL for the others */
+
+enum corr_cause {
+    CORR_CAUSE_UNKNOWN, CORR_CAUSE_POLICY, CORR_CAUSE_MTU, CORR_CAUSE_TTL,
+    CORR_CAUSE_QUEUE, CORR_CAUSE_POLICER, CORR_CAUSE_CORRUPTION,
+};
+const char *corr_cause_word(enum corr_cause cause); /* NULL for unknown */
+
+/* A sighting: one packet in one frame. */
+struct corr_sighting {
+    uint32_t obs;
+    uint32_t packet;
+    uint32_t prev;       /* sighting before this one on the way; CORR_NONE at the first */
+    uint16_t hop;        /* from 1; 0 where the order is unknown */
+    bool duplicate;      /* second or later copy at its point */
+    bool has_latency;    /* latency_ns and latency_error_ns are valid */
+    bool has_path_latency;
+    int64_t latency_ns, latency_error_ns; /* since prev: true value within +- error */
+    int64_t path_latency_ns;              /* since the first sighting */
+};
+
+/*
+ * One packet: one transmission.  Its sightings are sightings[first .. first+n),
+ * in path order where known, else in frame order; duplicates behind their
+ * original.
+ */
+struct corr_packet {
+    uint32_t first, n;
+    uint32_t flow;         /* index of its flow; CORR_NONE without one */
+    uint8_t dir;           /* direction in the flow: 0 from its initiator */
+    uint8_t kind;          /* enum corr_kind */
+    uint8_t method;        /* enum corr_method */
+    bool ambiguous;
+    bool ordered;          /* every pair of its points has a known order */
+    uint8_t fate;          /* enum corr_fate */
+    uint8_t cause;         /* enum corr_cause */
+    uint8_t candidates;    /* most equal sightings at one point that were considered (255: more) */
+    uint32_t drop_after;   /* sighting after which it was lost, or whose fate is undetermined */
+    uint32_t drop_before;  /* point before which it was lost; CORR_NONE */
+    uint32_t evidence;     /* frame that proves the loss; 0 if none */
+    uint32_t original;     /* packet of which this is a retransmission; CORR_NONE */
+    uint32_t quotes;       /* ICMP errors: the packet that is quoted; CORR_NONE */
+    uint32_t len;          /* payload bytes of this packet */
+    int64_t from, to;      /* TCP data, fragments: its bytes of the stream or datagram; else 0, 0 */
+    uint32_t missed;       /* index + 1 into missed lists; 0 = passed no point unseen */
+    const char *reason;    /* fate UNDETERMINED: static text, may be followed by point drop_before */
+};
+
+/* A conversation: the local flows that show it at all points. */
+struct corr_flow {
+    GArray *convs;         /* struct corr_member, by point */
+    uint32_t first_frame;
+    uint8_t proto;
+    bool has_ports;
+    bool initiator_known;  /* handshake, request or port told who began; else the first frame */
+};
+
+/*
+ * Equal sightings that nobody can tell apart: counts at two stations that follow
+ * each other.  n_from - n_to of them were lost (or missed), whichever they are.
+ */
+struct corr_group {
+    uint32_t flow;
+    uint8_t dir;
+    uint32_t from, to;     /* points */
+    uint32_t n_from, n_to; /* sightings without a partner that is sure */
+    uint32_t frame;        /* first frame of the group */
+};
+
+/* A local flow as member of a flow. */
+struct corr_member {
+    uint32_t conv;
+    uint8_t flip;          /* direction 0 of the flow is direction `flip` of the local flow */
+};
+
+/*
+ * A directed relation between two points that follow each other on the path of
+ * one flow direction is made from packets when a table is built; the clock
+ * between two points is asked from here.
+ *
+ * Clock of point q minus clock of point p at time t (of p's clock): the truth
+ * lies within mid +- error.
+ */
+enum corr_clock_status {
+    CORR_CLOCK_UNKNOWN,    /* nothing that both points saw */
+    CORR_CLOCK_DRIFT_ONLY, /* traffic in one direction only */
+    CORR_CLOCK_BOUNDED,    /* traffic in both directions */
+    CORR_CLOCK_REFERENCE,  /* the point itself */
+};
+const char *corr_clock_status_word(enum corr_clock_status status);
+
+struct corr_clock_answer {
+    enum corr_clock_status status;
+    int64_t offset_ns, error_ns; /* valid if BOUNDED or REFERENCE */
+};
+
+/* A piece of a point's clock against the reference; contract: points[].clock.pieces. */
+struct corr_clock_piece {
+    int64_t from_ns, to_ns; /* absolute, reference clock */
+    int64_t offset_ns, error_ns; /* in the middle of the piece */
+    double drift_ppm;
+    bool has_drift;
+};
+
+struct corr_clock;  /* path/clock.h */
+struct corr_orders; /* path/order.h */
+
+struct corr_result {
+    const struct corr_store *store;
+
+    GArray *packets;        /* struct corr_packet */
+    GArray *sightings;      /* struct corr_sighting, grouped by packet */
+    uint32_t *obs_first;    /* n_obs + 1: sightings of observation i are
+                               obs_sightings[obs_first[i] .. obs_first[i + 1]) */
+    uint32_t *obs_sightings;
+    uint32_t *conv_flow;    /* local flow (incarnation) -> flow; CORR_NONE */
+    uint8_t *conv_flip;     /* local flow -> corr_member.flip */
+    uint32_t n_convs;       /* local flows after splitting re-used ports */
+    GArray *convs;          /* struct corr_conv, after splitting */
+    uint32_t *obs_conv;     /* observation -> local flow after splitting */
+    GArray *flows;          /* struct corr_flow */
+    GArray *groups;         /* struct corr_group, by frame */
+    GPtrArray *missed;      /* GArray of uint32_t points */
+    struct corr_clock *clock;
+    struct corr_orders *orders;
+    uint32_t clock_reference; /* point whose clock the others are compared with */
+    GArray *collapsed;      /* uint32_t: points that show several link segments (mergecap) */
+};
+
+static inline const struct corr_packet *corr_result_packet(const struct corr_result *r, uint32_t i)
+{
+    return &g_array_index(r->packets, struct corr_packet, i);
+}
+
+static inline const struct corr_sighting *corr_result_sighting(const struct corr_result *r,
+                                                               uint32_t i)
+{
+    return &g_array_index(r->sightings, struct corr_sighting, i);
+}
+
+static inline const struct corr_obs *corr_result_obs(const struct corr_result *r,
+                                                     const struct corr_sighting *s)
+{
+    return corr_store_obs(r->store, s->obs);
+}
+
+static inline const struct corr_flow *corr_result_flow(const struct corr_result *r, uint32_t i)
+{
+    return &g_array_index(r->flows, struct corr_flow, i);
+}
+
+static inline const struct corr_conv *corr_result_conv(const struct corr_result *r, uint32_t i)
+{
+    return &g_array_index(r->convs, struct corr_conv, i);
+}
+
+/* q's clock minus p's at p's time t. */
+struct corr_clock_answer corr_result_clock(const struct corr_result *r, uint32_t p, uint32_t q,
+                                           int64_t t_ns);
+
+/* Pieces of q's clock against the reference's (struct corr_clock_piece), by time; free it. */
+GArray *corr_result_clock_pieces(const struct corr_result *r, uint32_t q,
+                                 enum corr_clock_status *status);
+
+/* The settled engine's answers; NULL while unsettled. */
+const struct corr_result *corr_engine_result(const struct corr_engine *engine);
+
+#endif /* CORR_RESULT_H */

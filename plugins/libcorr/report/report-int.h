@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * report-int.h - what the table files share: how a table is declared, and
+ * which packets a set of frames selects.
+ *
+ * A table file writes its columns as a list,
+ *
+ *     X(id, key, title, type, place, sub, about)
+ *
+ * which makes the enum of cell numbers and the array of columns, and ends with
+ * CORR_TABLE_DEFINE().
+ */
+#ifndef CORR_REPORT_INT_H
+#define CORR_REPORT_INT_H
+
+#include "path/result.h"
+#include "report/report.h"
+
+#define CORR_COLUMN_ENUM(id, key, title, type, place, sub, about) C_##id,
+#define CORR_COLUMN_INIT(id, key, title, type, place, sub, about)                                  \
+    {key, title, CORR_CELL_##type, about, sub, CORR_PLACE_##place},
+#define CORR_COLUMN_END                                                                            \
+    {                                                                                              \
+        NULL, NULL, CORR_CELL_TEXT, NULL, NULL, CORR_PLACE_COLUMN                                  \
+    }
+
+/* Per table: the table itself, and its builder, which needs no engine and so serves tests. */
+#define CORR_ROW(id)                                                                               \
+    extern const struct corr_table corr_table_##id;                                                \
+    void corr_build_##id(const struct corr_result *r, const struct corr_frame_set *frames,         \
+                         struct corr_report_table *out);
+CORR_TABLES(CORR_ROW)
+#undef CORR_ROW
+
+#define CORR_TABLE_DEFINE(id, title, about, columns)                                               \
+    static void build(const struct corr_engine *engine, const struct corr_frame_set *frames,       \
+                      struct corr_report_table *out)                                               \
+    {                                                                                              \
+        const struct corr_result *r = corr_engine_result(engine);                                  \
+        if (r)                                                                                     \
+            corr_build_##id(r, frames, out);                                                       \
+        else                                                                                       \
+            corr_report_note(out, "No answers yet: the capture is still being read.");             \
+    }                                                                                              \
+    const struct corr_table corr_table_##id = {#id, title, about, columns, build}
+
+/* An empty built table; free with corr_report_table_free(). */
+struct corr_report_table *corr_report_table_new(const struct corr_table *table);
+
+/*
+ * One byte per packet: 1 if a frame that shows it is in the set.  NULL if all
+ * packets count.  Free with g_free().
+ */
+uint8_t *corr_packet_mask(const struct corr_result *r, const struct corr_frame_set *frames);
+
+static inline bool corr_packet_counts(const uint8_t *mask, uint32_t packet)
+{
+    return !mask || mask[packet];
+}
+
+/* At least two frames show the packet. */
+static inline bool corr_packet_is_matched(const struct corr_result *r, const struct corr_packet *p)
+{
+    if (p->n < 2)
+        return false;
+    uint32_t frame = corr_result_obs(r, corr_result_sighting(r, p->first))->frame;
+    for (uint32_t i = 1; i < p->n; i++)
+        if (corr_result_obs(r, corr_result_sighting(r, p->first + i))->frame != frame)
+            return true;
+    return false;
+}
+
+static inline bool corr_fate_is_drop(unsigned fate)
+{
+    return fate == CORR_FATE_CONFIRMED || fate == CORR_FATE_PROBABLE || fate == CORR_FATE_BLOCKED;
+}
+
+static inline uint32_t corr_sighting_point(const struct corr_result *r,
+                                           const struct corr_sighting *s)
+{
+    return corr_result_obs(r, s)->point;
+}
+
+/* A latency is never negative: what lies below zero is the clock's error. */
+static inline int64_t corr_sighting_latency(const struct corr_sighting *s)
+{
+    return s->latency_ns < 0 ? 0 : s->latency_ns;
+}
+
+/* Points that the packet passed unseen (uint32_t), or NULL. */
+static inline const GArray *corr_packet_missed(const struct corr_result *r,
+                                               const struct corr_packet *p)
+{
+    return p->missed && r->missed ? g_ptr_array_index(r->missed, p->missed - 1) : NULL;
+}
+
+/* Fills a points[].clock cell's sub-row; `base_ns` is the time of the file's first frame. */
+void corr_points_fill_clock(struct corr_row *row, const struct corr_result *r, uint32_t point,
+                            enum corr_clock_status status, const GArray *pieces, int64_t base_ns);
+
+#endif /* CORR_REPORT_INT_H */

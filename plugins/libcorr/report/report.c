@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* report.c - the list of tables, their rows and cells, and sets of frames. */
+#include "report/report.h"
+
+#include <string.h>
+
+#include "report/report-int.h"
+
+#define CORR_ROW(id) &corr_table_##id,
+const struct corr_table *const corr_tables[] = {CORR_TABLES(CORR_ROW)};
+#undef CORR_ROW
+const unsigned corr_table_count = G_N_ELEMENTS(corr_tables);
+
+const struct corr_table *corr_table_find(const char *key)
+{
+    for (unsigned i = 0; i < corr_table_count; i++)
+        if (strcmp(corr_tables[i]->key, key) == 0)
+            return corr_tables[i];
+    return NULL;
+}
+
+struct corr_frame_set *corr_frame_set_new(void)
+{
+    struct corr_frame_set *set = g_new0(struct corr_frame_set, 1);
+    set->bits = g_byte_array_new();
+    return set;
+}
+
+void corr_frame_set_add(struct corr_frame_set *set, uint32_t frame)
+{
+    unsigned byte = frame / 8;
+    if (byte >= set->bits->len) {
+        unsigned old = set->bits->len;
+        g_byte_array_set_size(set->bits, byte + 1);
+        memset(set->bits->data + old, 0, byte + 1 - old);
+    }
+    set->bits->data[byte] |= (uint8_t)(1u << frame % 8);
+}
+
+bool corr_frame_set_has(const struct corr_frame_set *set, uint32_t frame)
+{
+    if (!set)
+        return true;
+    unsigned byte = frame / 8;
+    return byte < set->bits->len && set->bits->data[byte] >> frame % 8 & 1;
+}
+
+void corr_frame_set_free(struct corr_frame_set *set)
+{
+    if (!set)
+        return;
+    g_byte_array_free(set->bits, TRUE);
+    g_free(set);
+}
+
+uint8_t *corr_packet_mask(const struct corr_result *r, const struct corr_frame_set *frames)
+{
+    if (!frames)
+        return NULL;
+    uint8_t *mask = g_malloc0(r->packets->len + 1);
+    for (uint32_t i = 0; i < r->sightings->len; i++) {
+        const struct corr_sighting *s = corr_result_sighting(r, i);
+        if (corr_frame_set_has(frames, corr_result_obs(r, s)->frame))
+            mask[s->packet] = 1;
+    }
+    return mask;
+}
+
+struct corr_report_table *corr_report_table_new(const struct corr_table *table)
+{
+    struct corr_report_table *built = g_new0(struct corr_report_table, 1);
+    built->table = table;
+    built->rows = g_ptr_array_new();
+    built->notes = g_ptr_array_new_with_free_func(g_free);
+    return built;
+}
+
+struct corr_report_table *corr_report_build(const struct corr_engine *engine,
+                                            const struct corr_table *table,
+                                            const struct corr_frame_set *frames)
+{
+    struct corr_report_table *built = corr_report_table_new(table);
+    table->build(engine, frames, built);
+    return built;
+}
+
+static void row_free(struct corr_row *row, const struct corr_column *columns)
+{
+    for (unsigned i = 0; i < row->n; i++) {
+        struct corr_cell *cell = &row->cells[i];
+        if (!cell->present)
+            continue;
+        switch (columns[i].type) {
+        case CORR_CELL_TEXT:
+            g_free(cell->text);
+            break;
+        case CORR_CELL_FRAMES:
+            g_array_free(cell->frames, TRUE);
+            break;
+        case CORR_CELL_TEXTS:
+            g_ptr_array_foreach(cell->list, (GFunc)(void (*)(void))g_free, NULL);
+            g_ptr_array_free(cell->list, TRUE);
+            break;
+        case CORR_CELL_OBJECT:
+        case CORR_CELL_OBJECTS:
+            for (unsigned k = 0; k < cell->list->len; k++)
+                row_free(g_ptr_array_index(cell->list, k), columns[i].sub);
+            g_ptr_array_free(cell->list, TRUE);
+            break;
+        default:
+            break;
+        }
+    }
+    g_free(row->cells);
+    g_free(row);
+}
+
+void corr_report_table_free(struct corr_report_table *built)
+{
+    if (!built)
+        return;
+    for (unsigned i = 0; i < built->rows->len; i++)
+        row_free(g_ptr_array_index(built->rows, i), built->table->columns);
+    g_ptr_array_free(built->rows, TRUE);
+    g_ptr_array_free(built->notes, TRUE);
+    g_free(built);
+}
+
+struct corr_row *corr_row_new(const struct corr_column *columns)
+{
+    struct corr_row *row = g_new0(struct corr_row, 1);
+    while (columns[row->n].key)
+        row->n++;
+    row->cells = g_new0(struct corr_cell, row->n);
+    return row;
+}
+
+struct corr_row *corr_report_row(struct corr_report_table *out)
+{
+    struct corr_row *row = corr_row_new(out->table->columns);
+    g_ptr_array_add(out->rows, row);
+    return row;
+}
+
+/* The cell, marked present; `first` tells whether it was absent until now. */
+static struct corr_cell *cell_take(struct corr_row *row, unsigned column, bool *first)
+{
+    g_assert(column < row->n);
+    struct corr_cell *cell = &row->cells[column];
+    *first = !cell->present;
+    cell->present = true;
+    return cell;
+}
+
+void corr_cell_set_count(struct corr_row *row, unsigned column, uint64_t count)
+{
+    bool first;
+    cell_take(row, column, &first)->count = count;
+}
+
+void corr_cell_set_number(struct corr_row *row, unsigned column, double number)
+{
+    bool first;
+    cell_take(row, column, &first)->number = number;
+}
+
+void corr_cell_set_time(struct corr_row *row, unsigned column, int64_t time_ns)
+{
+    bool first;
+    cell_take(row, column, &first)->time_ns = time_ns;
+}
+
+/* Names come from the capture file: whatever they are, cells hold UTF-8. */
+void corr_cell_set_text(struct corr_row *row, unsigned column, const char *text)
+{
+    bool first;
+    struct corr_cell *cell = cell_take(row, column, &first);
+    if (!first)
+        g_free(cell->text);
+    cell->text = g_utf8_make_valid(text, -1);
+}
+
+void corr_cell_add_frame(struct corr_row *row, unsigned column, uint32_t frame)
+{
+    bool first;
+    struct corr_cell *cell = cell_take(row, column, &first);
+    if (first)
+        cell->frames = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    g_array_append_val(cell->frames, frame);
+}
+
+void corr_cell_add_text(struct corr_row *row, unsigned column, const char *text)
+{
+    bool first;
+    struct corr_cell *cell = cell_take(row, column, &first);
+    if (first)
+        cell->list = g_ptr_array_new();
+    g_ptr_array_add(cell->list, g_utf8_make_valid(text, -1));
+}
+
+struct corr_row *corr_cell_add_row(struct corr_row *row, unsigned column,
+                                   const struct corr_column *columns)
+{
+    bool first;
+    struct corr_cell *cell = cell_take(row, column, &first);
+    if (first)
+        cell->list = g_ptr_array_new();
+    struct corr_row *sub = corr_row_new(columns);
+    g_ptr_array_add(cell->list, sub);
+    return sub;
+}
+
+void corr_report_note(struct corr_report_table *out, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_ptr_array_add(out->notes, g_utf8_make_valid(text, -1));
+    g_free(text);
+}

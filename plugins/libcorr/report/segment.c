@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* segment.c - counts and latencies per pair of neighbouring points, for tables to collect. */
+#include "report/segment.h"
+
+#include <stdlib.h>
+
+#include "report/gap.h"
+#include "report/report-int.h"
+
+/*
+ * A round trip is a difference there plus a difference back: the clocks' offset
+ * cancels, if both are taken close in time, as clocks drift (50 ppm are 50 µs a
+ * second).  So the smallest difference is kept per second, counted by the clock
+ * of the point with the lower number, and only neighbouring windows are added.
+ */
+#define WINDOW_NS 1000000000
+
+struct window {
+    int64_t number, min_ns;
+};
+
+static void segment_free(void *data)
+{
+    struct corr_segment *segment = data;
+    g_array_free(segment->latencies, TRUE);
+    g_array_free(segment->windows, TRUE);
+    g_free(segment);
+}
+
+struct corr_segments *corr_segments_new(void)
+{
+    struct corr_segments *segments = g_new0(struct corr_segments, 1);
+    segments->rows = g_ptr_array_new_with_free_func(segment_free);
+    segments->index = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    return segments;
+}
+
+void corr_segments_clear(struct corr_segments *segments)
+{
+    g_hash_table_remove_all(segments->index);
+    g_ptr_array_set_size(segments->rows, 0);
+    segments->last = NULL;
+}
+
+void corr_segments_free(struct corr_segments *segments)
+{
+    g_hash_table_destroy(segments->index);
+    g_ptr_array_free(segments->rows, TRUE);
+    g_free(segments);
+}
+
+struct corr_segment *corr_segment_find(const struct corr_segments *segments, uint32_t from,
+                                       uint32_t to)
+{
+    uint64_t key = (uint64_t)from << 32 | to;
+    return g_hash_table_lookup(segments->index, &key);
+}
+
+struct corr_segment *corr_segment_get(struct corr_segments *segments, uint32_t from, uint32_t to)
+{
+    struct corr_segment *segment = segments->last;
+    if (segment && segment->from == from && segment->to == to)
+        return segment;
+    segment = corr_segment_find(segments, from, to);
+    if (!segment) {
+        uint64_t *key = g_new(uint64_t, 1);
+        *key = (uint64_t)from << 32 | to;
+        segment = g_new0(struct corr_segment, 1);
+        segment->number = segments->rows->len;
+        segment->from = from;
+        segment->to = to;
+        segment->latencies = g_array_new(FALSE, FALSE, sizeof(int64_t));
+        segment->windows = g_array_new(FALSE, FALSE, sizeof(struct window));
+        g_ptr_array_add(segments->rows, segment);
+        g_hash_table_insert(segments->index, key, segment);
+    }
+    return segments->last = segment;
+}
+
+static void add_difference(struct corr_segment *segment, int64_t time_ns, int64_t difference_ns)
+{
+    struct window now = {time_ns / WINDOW_NS, difference_ns};
+    unsigned n = segment->windows->len;
+    struct window *last = n ? &g_array_index(segment->windows, struct window, n - 1) : NULL;
+
+    if (last && last->number == now.number)
+        last->min_ns = MIN(last->min_ns, difference_ns);
+    else
+        g_array_append_val(segment->windows, now);
+}
+
+void corr_segments_add(struct corr_segments *segments, const struct corr_result *r, uint32_t packet)
+{
+    const struct corr_packet *p = corr_result_packet(r, packet);
+
+    for (uint32_t i = 0; i < p->n; i++) {
+        const struct corr_sighting *s = corr_result_sighting(r, p->first + i);
+        if (s->prev == CORR_NONE)
+            continue;
+        const struct corr_obs *now = corr_result_obs(r, s);
+        const struct corr_obs *before = corr_result_obs(r, corr_result_sighting(r, s->prev));
+        struct corr_segment *segment = corr_segment_get(segments, before->point, now->point);
+        if (s->duplicate) {
+            segment->duplicated++;
+            continue;
+        }
+        segment->packets++;
+        add_difference(segment, (before->point < now->point ? before : now)->time_ns,
+                       now->time_ns - before->time_ns);
+        if (s->has_latency) {
+            int64_t latency_ns = corr_sighting_latency(s);
+            g_array_append_val(segment->latencies, latency_ns);
+            segment->error_ns = MAX(segment->error_ns, s->latency_error_ns);
+        }
+    }
+    if (corr_fate_is_drop(p->fate) && p->drop_after != CORR_NONE) {
+        uint32_t after = corr_sighting_point(r, corr_result_sighting(r, p->drop_after));
+        corr_segment_get(segments, after, p->drop_before)->lost++;
+    }
+}
+
+void corr_segments_add_missed(struct corr_segments *segments, const struct corr_result *r,
+                              uint32_t packet)
+{
+    const struct corr_packet *p = corr_result_packet(r, packet);
+    const GArray *missed = corr_packet_missed(r, p);
+
+    for (unsigned m = 0; missed && m < missed->len; m++) {
+        uint32_t point = g_array_index(missed, uint32_t, m), from = CORR_NONE;
+        bool sure;
+        const struct corr_sighting *next =
+            corr_result_sighting(r, corr_gap_sighting(r, p, point, &sure));
+        if (sure)
+            from = corr_sighting_point(r, corr_result_sighting(r, next->prev));
+        /*
+         * Without an order the gap lies behind the sighting from whose point other
+         * packets came straight to the missed one, best if they went on to the next.
+         */
+        for (uint32_t i = 0; i < p->n && !sure; i++) {
+            const struct corr_sighting *s = corr_result_sighting(r, p->first + i);
+            if (s->prev == CORR_NONE || s->duplicate)
+                continue;
+            uint32_t before = corr_sighting_point(r, corr_result_sighting(r, s->prev));
+            bool comes = corr_segment_find(segments, before, point) != NULL;
+            bool goes = corr_segment_find(segments, point, corr_sighting_point(r, s)) != NULL;
+            if (comes || (goes && from == CORR_NONE))
+                from = before;
+            sure = comes && goes;
+        }
+        if (from == CORR_NONE)
+            from = corr_sighting_point(r, corr_result_sighting(r, p->first));
+        corr_segment_get(segments, from, point)->missed++;
+    }
+}
+
+static int compare_ns(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+bool corr_segment_percentiles(struct corr_segment *segment, struct corr_percentiles *out)
+{
+    uint64_t n = segment->latencies->len;
+    const int64_t *values = (const int64_t *)(void *)segment->latencies->data;
+
+    if (n == 0)
+        return false;
+    qsort(segment->latencies->data, n, sizeof(int64_t), compare_ns);
+    out->min = values[0];
+    out->p50 = values[(n * 50 + 99) / 100 - 1];
+    out->p95 = values[(n * 95 + 99) / 100 - 1];
+    out->p99 = values[(n * 99 + 99) / 100 - 1];
+    out->max = values[n - 1];
+    return true;
+}
+
+static int compare_windows(const void *a, const void *b)
+{
+    const struct window *x = a, *y = b;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* Sorted by number, one per number, with `scale` old windows in each. */
+static GArray *merge_windows(const GArray *windows, int64_t scale)
+{
+    GArray *merged = g_array_sized_new(FALSE, FALSE, sizeof(struct window), windows->len);
+    g_autoptr(GArray) sorted = g_array_sized_new(FALSE, FALSE, sizeof(struct window), windows->len);
+
+    g_array_append_vals(sorted, windows->data, windows->len);
+    g_array_sort(sorted, compare_windows);
+    for (unsigned i = 0; i < sorted->len; i++) {
+        struct window w = g_array_index(sorted, struct window, i);
+        w.number /= scale;
+        struct window *last =
+            merged->len ? &g_array_index(merged, struct window, merged->len - 1) : NULL;
+        if (last && last->number == w.number)
+            last->min_ns = MIN(last->min_ns, w.min_ns);
+        else
+            g_array_append_val(merged, w);
+    }
+    return merged;
+}
+
+bool corr_segments_rtt(const struct corr_segments *segments, const struct corr_segment *segment,
+                       int64_t *rtt_ns)
+{
+    const struct corr_segment *back = corr_segment_find(segments, segment->to, segment->from);
+    bool found = false;
+
+    if (segment->to == CORR_NONE || !back || !back->windows->len || !segment->windows->len)
+        return false;
+    /* Sparse traffic has nothing within a second: then within ten, a hundred ... */
+    for (int64_t scale = 1; scale <= 1000000 && !found; scale *= 10) {
+        g_autoptr(GArray) there = merge_windows(segment->windows, scale);
+        g_autoptr(GArray) again = merge_windows(back->windows, scale);
+        unsigned k = 0;
+        for (unsigned i = 0; i < there->len; i++) {
+            const struct window *a = &g_array_index(there, struct window, i);
+            while (k < again->len && g_array_index(again, struct window, k).number < a->number - 1)
+                k++;
+            for (unsigned m = k; m < again->len; m++) {
+                const struct window *b = &g_array_index(again, struct window, m);
+                if (b->number > a->number + 1)
+                    break;
+                /* A sum below zero is a clock that was set in between. */
+                int64_t sum = a->min_ns + b->min_ns;
+                if (sum >= 0 && (!found || sum < *rtt_ns)) {
+                    *rtt_ns = sum;
+                    found = true;
+                }
+            }
+        }
+    }
+    return found;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* segment.h - counts and latencies per pair of neighbouring points, for tables to collect. */
+#ifndef CORR_SEGMENT_H
+#define CORR_SEGMENT_H
+
+#include "path/result.h"
+
+/* What packets did between `from` and `to`, in this direction. */
+struct corr_segment {
+    uint32_t number;   /* index in rows */
+    uint32_t from, to; /* points; `to` is CORR_NONE for what was lost after the last point */
+    uint64_t packets, lost, missed, reordered, duplicated;
+    GArray *latencies; /* int64_t, nanoseconds */
+    int64_t error_ns;  /* the worst */
+    GArray *windows;   /* raw time differences: smallest per window, see segment.c */
+};
+
+struct corr_segments {
+    GPtrArray *rows;   /* struct corr_segment *, by first packet */
+    GHashTable *index; /* from << 32 | to -> struct corr_segment * */
+    struct corr_segment *last;
+};
+
+struct corr_segments *corr_segments_new(void);
+void corr_segments_clear(struct corr_segments *segments);
+void corr_segments_free(struct corr_segments *segments);
+
+/* The row, made if need be; find returns NULL if there is none. */
+struct corr_segment *corr_segment_get(struct corr_segments *segments, uint32_t from, uint32_t to);
+struct corr_segment *corr_segment_find(const struct corr_segments *segments, uint32_t from,
+                                       uint32_t to);
+
+/* Counts a packet's way and loss. */
+void corr_segments_add(struct corr_segments *segments, const struct corr_result *r,
+                       uint32_t packet);
+
+/* Counts the points that a packet passed unseen; after every packet was added. */
+void corr_segments_add_missed(struct corr_segments *segments, const struct corr_result *r,
+                              uint32_t packet);
+
+struct corr_percentiles {
+    int64_t min, p50, p95, p99, max; /* nanoseconds */
+};
+
+/* Nearest rank; false if no latency is known.  Sorts `latencies`. */
+bool corr_segment_percentiles(struct corr_segment *segment, struct corr_percentiles *out);
+
+/* Smallest round trip between the two points; false if one direction is missing. */
+bool corr_segments_rtt(const struct corr_segments *segments, const struct corr_segment *segment,
+                       int64_t *rtt_ns);
+
+#endif /* CORR_SEGMENT_H */

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * store.h - what was observed: points, contexts, local flows, observations.
+ *
+ * The store is append-only and knows no answers: everything in it comes from
+ * the frames alone.  Answers are in path/result.h and are made from the store
+ * by corr_engine_settle(), again from the beginning each time.
+ *
+ *     observation  one packet in one frame; obs[] is in frame order
+ *     local flow   one conversation as one point shows it: (point, context,
+ *                  addresses, ports, protocol), both directions
+ *     context      the encapsulations around the packet, interned
+ *     level 2      MAC pair and context, interned: tells link segments apart
+ */
+#ifndef CORR_STORE_H
+#define CORR_STORE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "parse/parse.h"
+
+#define CORR_NONE UINT32_MAX /* no such index */
+
+/*
+ * One packet as one frame shows it.  `have` is enum corr_have of parse.h and
+ * says which members are valid.
+ */
+struct corr_obs {
+    int64_t time_ns; /* as recorded by the point's clock, since the epoch */
+    uint64_t dfull;
+    uint32_t frame;
+    uint32_t conv;     /* index of the local flow */
+    uint32_t have;
+    uint32_t context;  /* index into contexts */
+    uint32_t l2;       /* index into l2s */
+    uint32_t len;      /* payload bytes, true length */
+    uint32_t seq, ack, tsval, tsecr;
+    uint32_t d8, d32, d128;
+    uint32_t opt_hash;
+    uint32_t extra;    /* index into fragments, quotes ... by kind; CORR_NONE if none */
+    uint32_t ip_len;   /* bytes of the identity IP packet, 0 if unknown */
+    uint16_t point;
+    uint16_t window, ip_id, resid;
+    uint16_t mss;
+    uint8_t kind;      /* enum corr_kind */
+    uint8_t dir;       /* 0: from endpoint a to b of the local flow; 1: back */
+    uint8_t ttl, tos, tcp_flags, opt_kinds;
+    uint8_t icmp_type, icmp_code;
+    uint8_t weak;      /* all payload bytes are equal: digests are no evidence */
+    uint8_t cap_level; /* enum corr_level: longest prefix that the capture has */
+};
+
+/* Longest payload prefix with a digest: the digests nest. */
+enum corr_level { CORR_LEVEL_NONE, CORR_LEVEL_8, CORR_LEVEL_32, CORR_LEVEL_128, CORR_LEVEL_FULL };
+
+/* Rarely needed parts of an observation. */
+struct corr_extra {
+    struct corr_frag frag;   /* valid with CORR_HAVE_FRAG */
+    struct corr_quote quote; /* valid with CORR_HAVE_QUOTE */
+    uint64_t packet_id;      /* valid with has_packet_id */
+    bool has_packet_id;
+};
+
+struct corr_endpoint {
+    struct corr_addr addr;
+    uint16_t port;
+};
+
+/* A local flow.  Endpoint 0 is the sender of its first packet. */
+struct corr_conv {
+    uint32_t point, context_key;
+    struct corr_endpoint end[2];
+    uint8_t proto;    /* IP protocol number; 0 for level-2 flows */
+    bool has_ports;   /* false: ports are not part of this flow */
+    uint16_t ethertype;
+};
+
+struct corr_context {
+    uint32_t key; /* equal for both directions: ids of one-way encapsulations left out */
+    uint8_t n;
+    struct corr_encap encap[CORR_ENCAP_MAX];
+};
+
+struct corr_l2 {
+    uint32_t context;
+    uint8_t src[6], dst[6];
+};
+
+struct corr_point {
+    uint32_t section, interface;
+    uint32_t ifindex; /* SLL2: one point per interface index; 0 otherwise */
+    char *name;       /* unique; owned */
+    uint32_t link;    /* LINKTYPE_ of its first frame */
+    uint64_t frames;  /* all frames, also those that hold no packet */
+    GHashTable *unknown; /* const char * reason -> GUINT count */
+};
+
+struct corr_index; /* store/index.h */
+
+struct corr_store {
+    struct corr_config config;
+    GArray *obs;      /* struct corr_obs, in frame order */
+    GArray *frame_obs; /* uint32_t: frame number -> first observation; CORR_NONE */
+    GArray *frame_point; /* uint16_t: frame number -> point + 1; 0 = never seen */
+    GArray *convs;    /* struct corr_conv */
+    GArray *contexts; /* struct corr_context; 0 is "none" */
+    GArray *l2s;      /* struct corr_l2 */
+    GArray *extras;   /* struct corr_extra */
+    GPtrArray *points; /* struct corr_point *, in file order */
+    struct corr_index *conv_index, *context_index, *l2_index;
+    GHashTable *names; /* const char * name of a point: taken */
+    uint32_t last_frame;
+    uint32_t n_frames;
+    uint64_t n_refused; /* observations above config.max_observations */
+};
+
+struct corr_store *corr_store_new(const struct corr_config *config);
+void corr_store_free(struct corr_store *store);
+
+uint32_t corr_store_add_point(struct corr_store *store, uint32_t section, uint32_t interface,
+                              const char *name);
+
+/* Parses and appends one frame; frames that are taken back go first. */
+void corr_store_add_frame(struct corr_store *store, const struct corr_frame *frame);
+
+static inline const struct corr_obs *corr_store_obs(const struct corr_store *store, uint32_t i)
+{
+    return &g_array_index(store->obs, struct corr_obs, i);
+}
+
+static inline const struct corr_conv *corr_store_conv(const struct corr_store *store, uint32_t i)
+{
+    return &g_array_index(store->convs, struct corr_conv, i);
+}
+
+static inline const struct corr_extra *corr_store_extra(const struct corr_store *store,
+                                                        const struct corr_obs *obs)
+{
+    return obs->extra == CORR_NONE ? NULL
+                                   : &g_array_index(store->extras, struct corr_extra, obs->extra);
+}
+
+static inline const struct corr_point *corr_store_point(const struct corr_store *store, uint32_t i)
+{
+    return g_ptr_array_index(store->points, i);
+}
+
+/* Source and destination endpoint of an observation. */
+static inline const struct corr_endpoint *corr_store_src(const struct corr_store *store,
+                                                         const struct corr_obs *obs)
+{
+    return &corr_store_conv(store, obs->conv)->end[obs->dir];
+}
+
+static inline const struct corr_endpoint *corr_store_dst(const struct corr_store *store,
+                                                         const struct corr_obs *obs)
+{
+    return &corr_store_conv(store, obs->conv)->end[!obs->dir];
+}
+
+/* "vlan 100, vxlan 77", or "" for none. */
+void corr_context_text(const struct corr_store *store, uint32_t context, GString *text);
+
+/* "192.168.1.10:54321", "[2001:db8::1]:443", without port if the flow has none. */
+void corr_endpoint_text(const struct corr_endpoint *end, bool has_ports, GString *text);
+
+/* NULL if the store keeps its promises, else the first broken one (g_free()). */
+char *corr_store_check(const struct corr_store *store);
+
+#endif /* CORR_STORE_H */

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * view.h - everything that can be said about one frame, as a list of values.
+ *
+ * Every corr.* field is one row of CORR_FIELDS, and nothing else: the row
+ * makes the display-filter field that the epan plug-in registers and the line
+ * of the README's table.  To add a field, add a row here and one
+ * corr_view_add_*() call in view_fill.c, where the value is known.
+ *
+ * Columns: id, type, filter name, title in the packet details, meaning.
+ * Types:   U32, U16   number
+ *          FRAME      number of another frame of the file, clickable
+ *          NS         nanoseconds (a relative time in Wireshark)
+ *          STR        UTF-8 text
+ *          TRUE       boolean that is only ever true; absent otherwise
+ *          IPV4, IPV6 address
+ * A field may have several values: they are in the order of being added.
+ */
+#ifndef CORR_VIEW_H
+#define CORR_VIEW_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* clang-format off */
+#define CORR_FIELDS(X)                                                                             \
+    X(point,         STR,   "corr.point",               "Capture point",                           \
+      "Name of the capture point of this frame")                                                   \
+    X(match_id,      U32,   "corr.match_id",            "Packet",                                  \
+      "Number of the packet; the same on every frame that shows it")                               \
+    X(match_count,   U32,   "corr.match_count",         "Sightings",                               \
+      "Frames that show this packet (the first one, if the frame holds several)")                  \
+    X(method,        STR,   "corr.method",              "Matched by",                              \
+      "What tied the sightings together: exact, translated, range, aligned, packet-id")            \
+    X(why,           STR,   "corr.why",                 "Why",                                     \
+      "How the match was found, or why there is none")                                             \
+    X(quotes,        U32,   "corr.quotes",              "Quotes packet",                           \
+      "Number of the packet that this ICMP error quotes")                                          \
+    X(ambiguous,     TRUE,  "corr.ambiguous",           "Ambiguous",                               \
+      "Candidates exist, but nobody could tell which one is this packet")                          \
+    X(hop,           U32,   "corr.hop",                 "Hop",                                     \
+      "Position of this sighting on the packet's way, from 1")                                     \
+    X(path,          STR,   "corr.path",                "Path",                                    \
+      "The capture points that the packet passed, in order")                                       \
+    X(first_frame,   FRAME, "corr.first_frame",         "First sighting",                          \
+      "The frame that shows this packet at its first capture point")                               \
+    X(prev_frame,    FRAME, "corr.prev_frame",          "Previous sighting",                       \
+      "The frame that shows this packet at the capture point before this one")                     \
+    X(next_frame,    FRAME, "corr.next_frame",          "Next sighting",                           \
+      "The frame that shows this packet at the capture point after this one")                      \
+    X(last_frame,    FRAME, "corr.last_frame",          "Last sighting",                           \
+      "The frame that shows this packet at its last capture point")                                \
+    X(hop_latency,   NS,    "corr.hop_latency",         "Latency since previous point",            \
+      "Time from the previous capture point, clocks corrected; last byte to last byte")            \
+    X(hop_latency_error, NS, "corr.hop_latency.error",  "Latency bound (+-)",                      \
+      "Half-width of the bound: the true latency lies within plus or minus this")                  \
+    X(path_latency,  NS,    "corr.path_latency",        "Latency since first point",               \
+      "Time since the first capture point, clocks corrected")                                      \
+    X(flow,          U32,   "corr.flow",                "Flow",                                    \
+      "Number of the conversation: both directions, all points, all translations")                 \
+    X(nat,           STR,   "corr.nat",                 "Translation",                             \
+      "How addresses or ports differ from the packet's first sighting")                            \
+    X(nat_src,       STR,   "corr.nat.src",             "Source elsewhere",                        \
+      "Source address on the other side of a translation")                                         \
+    X(nat_dst,       STR,   "corr.nat.dst",             "Destination elsewhere",                   \
+      "Destination address on the other side of a translation")                                    \
+    X(nat_src_port,  U16,   "corr.nat.src_port",        "Source port elsewhere",                   \
+      "Source port on the other side of a translation")                                            \
+    X(nat_dst_port,  U16,   "corr.nat.dst_port",        "Destination port elsewhere",              \
+      "Destination port on the other side of a translation")                                       \
+    X(nat_ip,        IPV4,  "corr.nat.ip",              "IPv4 address elsewhere",                  \
+      "IPv4 address on the other side of a translation")                                           \
+    X(nat_ip6,       IPV6,  "corr.nat.ip6",             "IPv6 address elsewhere",                  \
+      "IPv6 address on the other side of a translation")                                           \
+    X(change,        STR,   "corr.change",              "Changed on the way here",                 \
+      "What the segment before this point changed in the packet")                                  \
+    X(dropped,       TRUE,  "corr.dropped",             "Dropped",                                 \
+      "The packet was lost after this sighting")                                                   \
+    X(undetermined,  STR,   "corr.undetermined",        "Fate unknown",                            \
+      "Why nobody can know what became of the packet after this sighting")                         \
+    X(drop_after,    STR,   "corr.drop.after",          "Dropped after",                           \
+      "The last capture point that saw the lost packet")                                           \
+    X(drop_before,   STR,   "corr.drop.before",         "Dropped before",                          \
+      "The capture point that should have seen the lost packet next")                              \
+    X(drop_match_id, U32,   "corr.drop.match_id",       "Dropped packet",                          \
+      "Which packets of this frame were lost")                                                     \
+    X(drop_verdict,  STR,   "corr.drop.verdict",        "Verdict",                                 \
+      "How sure the loss is: confirmed, probable, or blocked (nothing of the flow passes)")        \
+    X(drop_cause,    STR,   "corr.drop.cause",          "Cause",                                   \
+      "Why it was lost, if known: policy, mtu, ttl, queue, policer, corruption")                   \
+    X(drop_evidence, FRAME, "corr.drop.evidence",       "Proof",                                   \
+      "A frame that proves the loss")                                                              \
+    X(missed,        STR,   "corr.missed",              "Missed by capture at",                    \
+      "A capture point that the packet passed unseen: capture loss, not network loss")             \
+    X(duplicate,     TRUE,  "corr.duplicate",           "Duplicate",                               \
+      "Second or later copy of the packet at this capture point")
+
+enum corr_field {
+#define CORR_ROW(id, type, name, title, meaning) CORR_FIELD_##id,
+    CORR_FIELDS(CORR_ROW)
+#undef CORR_ROW
+    CORR_FIELD_COUNT
+};
+
+enum corr_field_type {
+    CORR_TYPE_U32, CORR_TYPE_U16, CORR_TYPE_FRAME, CORR_TYPE_NS,
+    CORR_TYPE_STR, CORR_TYPE_TRUE, CORR_TYPE_IPV4, CORR_TYPE_IPV6,
+};
+/* clang-format on */
+
+struct corr_field_info {
+    enum corr_field_type type;
+    const char *name, *title, *meaning;
+};
+
+/* CORR_FIELD_COUNT rows, indexed by enum corr_field. */
+extern const struct corr_field_info corr_field_infos[];
+
+/* One value.  `str` lives until the view is filled again or freed. */
+struct corr_value {
+    enum corr_field field;
+    union {
+        uint32_t u32;     /* U32, U16, FRAME; 1 for TRUE */
+        int64_t ns;       /* NS */
+        const char *str;  /* STR */
+        uint8_t addr[16]; /* IPV4 (first four), IPV6; network byte order */
+    };
+};
+
+enum corr_severity { CORR_SEVERITY_NONE, CORR_SEVERITY_NOTE, CORR_SEVERITY_WARN };
+
+/*
+ * The values of one frame, in the order of the list; and, for the expert
+ * system, `expert` (NULL or one sentence per finding) with its severity.
+ * `summary` is the sentence at the top of the packet details, or NULL.
+ */
+struct corr_view {
+    GArray *values; /* struct corr_value */
+    char *summary;
+    char *expert;
+    enum corr_severity severity;
+    GStringChunk *strings;
+};
+
+struct corr_view *corr_view_new(void);
+void corr_view_clear(struct corr_view *view);
+void corr_view_free(struct corr_view *view);
+
+/* Append a value.  The text is copied. */
+void corr_view_add_number(struct corr_view *view, enum corr_field field, uint32_t number);
+void corr_view_add_ns(struct corr_view *view, enum corr_field field, int64_t ns);
+void corr_view_add_text(struct corr_view *view, enum corr_field field, const char *text);
+void corr_view_add_addr(struct corr_view *view, enum corr_field field, const uint8_t *bytes,
+                        unsigned len);
+
+#endif /* CORR_VIEW_H */

@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * view_fill.c - everything that can be said about one frame: the setters of the
+ * corr.* fields, in the order of CORR_FIELDS.
+ *
+ * A frame may hold several packets.  What has room for one value speaks of the
+ * first; match_id, prev, next, missed and the drop fields speak of all.
+ */
+#include "view_fill.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/change.h"
+#include "report/gap.h"
+#include "report/nat_text.h"
+#include "report/report-int.h"
+#include "report/text.h"
+
+/* What is looked up once per frame. */
+struct fill {
+    const struct corr_result *r;
+    struct corr_view *view;
+    uint32_t frame;
+    GArray *sightings;             /* uint32_t: every sighting of the frame */
+    uint32_t main;                 /* the first of them */
+    const struct corr_sighting *s; /* sighting `main`, */
+    const struct corr_packet *p;   /* its packet, */
+    const struct corr_obs *obs;    /* and its observation */
+    uint32_t count;                /* frames that show the packet */
+    bool matched;
+    GString *text, *summary, *expert;
+};
+
+static const char *point_name(const struct fill *f, uint32_t point)
+{
+    return corr_store_point(f->r->store, point)->name;
+}
+
+static uint32_t sighting_frame(const struct fill *f, uint32_t sighting)
+{
+    return corr_result_obs(f->r, corr_result_sighting(f->r, sighting))->frame;
+}
+
+static void add_finding(struct fill *f, enum corr_severity severity, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
+
+static void add_finding(struct fill *f, enum corr_severity severity, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_string_append(f->expert, f->expert->len ? " " : "");
+    g_string_append_vprintf(f->expert, format, args);
+    va_end(args);
+    f->view->severity = MAX(f->view->severity, severity);
+}
+
+static int compare_u32(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Frames that show a packet.  They mostly ascend; a storm of copies always does. */
+static uint32_t count_frames(const struct corr_result *r, const struct corr_packet *p)
+{
+    g_autofree uint32_t *frames = g_new(uint32_t, p->n);
+    bool ascending = true;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < p->n; i++) {
+        frames[i] = corr_result_obs(r, corr_result_sighting(r, p->first + i))->frame;
+        ascending = ascending && (i == 0 || frames[i] >= frames[i - 1]);
+    }
+    if (!ascending)
+        qsort(frames, p->n, sizeof *frames, compare_u32);
+    for (uint32_t i = 0; i < p->n; i++)
+        count += i == 0 || frames[i] != frames[i - 1];
+    return count;
+}
+
+/* Another sighting stands at the same position of the way: a branch, not a step. */
+static bool is_sibling(const struct fill *f, uint32_t sighting)
+{
+    const struct corr_sighting *s = corr_result_sighting(f->r, sighting);
+    const struct corr_packet *p = corr_result_packet(f->r, s->packet);
+
+    for (uint32_t i = 0; i < p->n; i++) {
+        const struct corr_sighting *other = corr_result_sighting(f->r, p->first + i);
+        if (other != s && !other->duplicate && other->hop == s->hop)
+            return true;
+    }
+    return false;
+}
+
+/* A mirror copy stands where its original does, which precedes it. */
+static uint32_t original_of(const struct fill *f, uint32_t sighting)
+{
+    while (corr_result_sighting(f->r, sighting)->duplicate &&
+           sighting > corr_result_packet(f->r, corr_result_sighting(f->r, sighting)->packet)->first)
+        sighting--;
+    return sighting;
+}
+
+static void add_frame_once(const struct fill *f, enum corr_field field, GArray *added,
+                           uint32_t frame)
+{
+    if (frame == f->frame)
+        return;
+    for (unsigned i = added->len; i-- > 0;)
+        if (g_array_index(added, uint32_t, i) == frame)
+            return;
+    g_array_append_val(added, frame);
+    corr_view_add_number(f->view, field, frame);
+}
+
+static void fill_why(struct fill *f)
+{
+    const struct corr_packet *p = f->p;
+    unsigned points = 0;
+    GString *text = f->text;
+
+    for (uint32_t i = 0; i < p->n; i++)
+        points += !corr_result_sighting(f->r, p->first + i)->duplicate;
+    g_string_truncate(text, 0);
+    if (p->ambiguous) {
+        g_string_printf(text, "ambiguous: equal packets (%u%s), nobody could tell which is which",
+                        p->candidates, p->candidates == 255 ? " or more" : "");
+    } else if (!f->matched) {
+        g_string_assign(text, "no copy at any other point");
+    } else if (points < 2) {
+        g_string_printf(text, "%s: %u copies at one point", corr_method_word(p->method), f->count);
+    } else {
+        static const char *const why[CORR_METHOD_COUNT] = {
+            [CORR_METHOD_PACKET_ID] = "the capture itself numbers the packet, at",
+            [CORR_METHOD_EXACT] = "content unique at",
+            [CORR_METHOD_TRANSLATED] = "content unique under a learned translation at",
+            [CORR_METHOD_RANGE] = "the same bytes, cut as each point saw them, at",
+            [CORR_METHOD_ALIGNED] = "told apart from equal packets by ID, time stamp or order at",
+        };
+        const char *reason = why[p->method] ? why[p->method] : "seen at";
+        g_string_printf(text, "%s: %s %u points", corr_method_word(p->method), reason, points);
+    }
+    corr_view_add_text(f->view, CORR_FIELD_why, text->str);
+}
+
+static void fill_identity(struct fill *f)
+{
+    for (unsigned i = 0; i < f->sightings->len; i++) {
+        uint32_t s = g_array_index(f->sightings, uint32_t, i);
+        corr_view_add_number(f->view, CORR_FIELD_match_id,
+                             corr_result_sighting(f->r, s)->packet + 1);
+    }
+    corr_view_add_number(f->view, CORR_FIELD_match_count, f->count);
+    if (f->matched)
+        corr_view_add_text(f->view, CORR_FIELD_method, corr_method_word(f->p->method));
+    fill_why(f);
+    if (f->p->quotes != CORR_NONE)
+        corr_view_add_number(f->view, CORR_FIELD_quotes, f->p->quotes + 1);
+    if (f->p->ambiguous) {
+        corr_view_add_number(f->view, CORR_FIELD_ambiguous, 1);
+        add_finding(f, CORR_SEVERITY_NOTE,
+                    "Equal packets: nobody could tell which of them this frame shows.");
+    }
+}
+
+static void fill_neighbours(const struct fill *f)
+{
+    g_autoptr(GArray) added = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+    for (unsigned i = 0; i < f->sightings->len; i++) {
+        uint32_t s = original_of(f, g_array_index(f->sightings, uint32_t, i));
+        uint32_t prev = corr_result_sighting(f->r, s)->prev;
+        if (prev != CORR_NONE && !is_sibling(f, prev))
+            add_frame_once(f, CORR_FIELD_prev_frame, added, sighting_frame(f, prev));
+    }
+    g_array_set_size(added, 0);
+    for (unsigned i = 0; i < f->sightings->len; i++) {
+        uint32_t s = original_of(f, g_array_index(f->sightings, uint32_t, i));
+        const struct corr_packet *p =
+            corr_result_packet(f->r, corr_result_sighting(f->r, s)->packet);
+        for (uint32_t k = p->first; k < p->first + p->n; k++) {
+            const struct corr_sighting *t = corr_result_sighting(f->r, k);
+            if (t->prev == s && !t->duplicate && !is_sibling(f, k))
+                add_frame_once(f, CORR_FIELD_next_frame, added, sighting_frame(f, k));
+        }
+    }
+}
+
+static void fill_way(struct fill *f)
+{
+    uint32_t end = f->p->first + f->p->n - 1;
+
+    if (!f->matched || f->p->ambiguous)
+        return;
+    if (f->s->hop)
+        corr_view_add_number(f->view, CORR_FIELD_hop, f->s->hop);
+    if (f->p->ordered) {
+        g_string_truncate(f->text, 0);
+        corr_text_path(f->r, f->p, f->text);
+        if (f->text->len)
+            corr_view_add_text(f->view, CORR_FIELD_path, f->text->str);
+        corr_view_add_number(f->view, CORR_FIELD_first_frame, sighting_frame(f, f->p->first));
+    }
+    fill_neighbours(f);
+    if (f->p->ordered)
+        corr_view_add_number(f->view, CORR_FIELD_last_frame,
+                             sighting_frame(f, original_of(f, end)));
+}
+
+/*
+ * Last byte to last byte: of several packets in the frame the last one's time
+ * counts, as it was the last to be put in.
+ */
+static const struct corr_sighting *fill_latency(struct fill *f)
+{
+    const struct corr_sighting *found = NULL;
+
+    for (unsigned i = 0; i < f->sightings->len; i++) {
+        const struct corr_sighting *s =
+            corr_result_sighting(f->r, g_array_index(f->sightings, uint32_t, i));
+        if (s->has_latency && !s->duplicate && s->prev != CORR_NONE)
+            found = s;
+    }
+    if (found) {
+        corr_view_add_ns(f->view, CORR_FIELD_hop_latency, corr_sighting_latency(found));
+        corr_view_add_ns(f->view, CORR_FIELD_hop_latency_error, found->latency_error_ns);
+    }
+    const struct corr_sighting *path = found ? found : f->s;
+    if (path->has_path_latency && !path->duplicate && path->prev != CORR_NONE)
+        corr_view_add_ns(f->view, CORR_FIELD_path_latency, MAX(path->path_latency_ns, 0));
+    return found;
+}
+
+static void add_text_once(const struct fill *f, enum corr_field field, const char *text)
+{
+    for (unsigned i = f->view->values->len; i-- > 0;) {
+        const struct corr_value *v = &g_array_index(f->view->values, struct corr_value, i);
+        if (v->field != field)
+            break;
+        if (strcmp(v->str, text) == 0)
+            return;
+    }
+    corr_view_add_text(f->view, field, text);
+}
+
+static void add_number_once(const struct fill *f, enum corr_field field, uint32_t number)
+{
+    for (unsigned i = f->view->values->len; i-- > 0;) {
+        const struct corr_value *v = &g_array_index(f->view->values, struct corr_value, i);
+        if (v->field != field)
+            break;
+        if (v->u32 == number)
+            return;
+    }
+    corr_view_add_number(f->view, field, number);
+}
+
+static void add_addr_once(const struct fill *f, enum corr_field field, unsigned len,
+                          const struct corr_addr *addr, const struct corr_tuple *own)
+{
+    if (addr->len != len || corr_addr_equal(addr, &own->src->addr) ||
+        corr_addr_equal(addr, &own->dst->addr))
+        return;
+    for (unsigned i = f->view->values->len; i-- > 0;) {
+        const struct corr_value *v = &g_array_index(f->view->values, struct corr_value, i);
+        if (v->field != field)
+            break;
+        if (memcmp(v->addr, addr->bytes, len) == 0)
+            return;
+    }
+    corr_view_add_addr(f->view, field, addr->bytes, len);
+}
+
+/* What the packet's first sighting and this one tell: corr.nat.  Kept in f->text. */
+static void fill_nat(struct fill *f)
+{
+    uint32_t first = f->main;
+
+    g_string_truncate(f->text, 0);
+    for (uint32_t guard = 0; guard < f->p->n; guard++) {
+        uint32_t prev = corr_result_sighting(f->r, original_of(f, first))->prev;
+        if (prev == CORR_NONE)
+            break;
+        first = prev;
+    }
+    const struct corr_obs *origin = corr_result_obs(f->r, corr_result_sighting(f->r, first));
+    if (!(origin->have & f->obs->have & CORR_HAVE_IP))
+        return;
+    struct corr_tuple then = corr_tuple_of(f->r->store, origin);
+    struct corr_tuple now = corr_tuple_of(f->r->store, f->obs);
+    corr_nat_text(&then, &now, f->p->flow != CORR_NONE && f->p->dir, f->text);
+    if (f->text->len)
+        corr_view_add_text(f->view, CORR_FIELD_nat, f->text->str);
+}
+
+/* Endpoints of this packet's direction as other members of the flow show them. */
+static struct corr_tuple other_form(const struct fill *f, const GArray *convs, unsigned i)
+{
+    const struct corr_member *member = &g_array_index(convs, struct corr_member, i);
+    const struct corr_conv *conv = corr_result_conv(f->r, member->conv);
+    unsigned dir = (f->p->dir ^ member->flip) & 1;
+    return (struct corr_tuple){&conv->end[dir], &conv->end[!dir], conv->has_ports, conv->proto};
+}
+
+static void fill_elsewhere(struct fill *f)
+{
+    char text[CORR_ADDR_TEXT];
+
+    if (f->p->flow == CORR_NONE || !(f->obs->have & CORR_HAVE_IP))
+        return;
+    const GArray *convs = corr_result_flow(f->r, f->p->flow)->convs;
+    struct corr_tuple now = corr_tuple_of(f->r->store, f->obs);
+    bool translated = false;
+    for (unsigned i = 0; i < convs->len && !translated; i++) {
+        struct corr_tuple other = other_form(f, convs, i);
+        translated = !corr_tuple_equal(&now, &other);
+    }
+    if (!translated)
+        return;
+
+    for (unsigned i = 0; i < convs->len; i++) {
+        struct corr_tuple other = other_form(f, convs, i);
+        if (!corr_addr_equal(&other.src->addr, &now.src->addr))
+            add_text_once(f, CORR_FIELD_nat_src, corr_addr_text(&other.src->addr, text));
+    }
+    for (unsigned i = 0; i < convs->len; i++) {
+        struct corr_tuple other = other_form(f, convs, i);
+        if (!corr_addr_equal(&other.dst->addr, &now.dst->addr))
+            add_text_once(f, CORR_FIELD_nat_dst, corr_addr_text(&other.dst->addr, text));
+    }
+    for (unsigned i = 0; i < convs->len; i++) {
+        struct corr_tuple other = other_form(f, convs, i);
+        if (now.has_ports && other.has_ports && other.src->port != now.src->port)
+            add_number_once(f, CORR_FIELD_nat_src_port, other.src->port);
+    }
+    for (unsigned i = 0; i < convs->len; i++) {
+        struct corr_tuple other = other_form(f, convs, i);
+        if (now.has_ports && other.has_ports && other.dst->port != now.dst->port)
+            add_number_once(f, CORR_FIELD_nat_dst_port, other.dst->port);
+    }
+    for (unsigned len = 4; len <= 16; len += 12) {
+        enum corr_field field = len == 4 ? CORR_FIELD_nat_ip : CORR_FIELD_nat_ip6;
+        for (unsigned i = 0; i < convs->len; i++) {
+            struct corr_tuple other = other_form(f, convs, i);
+            add_addr_once(f, field, len, &other.src->addr, &now);
+            add_addr_once(f, field, len, &other.dst->addr, &now);
+        }
+    }
+}
+
+static void fill_flow(struct fill *f)
+{
+    uint32_t flow = f->p->flow;
+
+    if (flow == CORR_NONE && f->r->obs_conv && f->r->conv_flow)
+        flow = f->r->conv_flow[f->r->obs_conv[f->s->obs]];
+    if (flow != CORR_NONE && f->obs->have & CORR_HAVE_IP)
+        corr_view_add_number(f->view, CORR_FIELD_flow, flow + 1);
+}
+
+static void fill_changes(struct fill *f)
+{
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+
+    if (f->s->hop < 2 || f->s->duplicate)
+        return;
+    corr_change_collect(f->r, f->main, texts);
+    for (unsigned i = 0; i < texts->len; i++)
+        corr_view_add_text(f->view, CORR_FIELD_change, g_ptr_array_index(texts, i));
+}
+
+/* The packet of a sighting, if that sighting is where it ends with this kind of fate. */
+static const struct corr_packet *ends_here(const struct fill *f, unsigned i, bool drop)
+{
+    uint32_t s = g_array_index(f->sightings, uint32_t, i);
+    const struct corr_packet *p = corr_result_packet(f->r, corr_result_sighting(f->r, s)->packet);
+
+    if (p->drop_after != s || (drop && p->ambiguous))
+        return NULL;
+    return (drop ? corr_fate_is_drop(p->fate) : p->fate == CORR_FATE_UNDETERMINED) ? p : NULL;
+}
+
+static void find_drop(struct fill *f, const struct corr_packet *p, uint32_t packet)
+{
+    const char *after = point_name(f, f->obs->point);
+
+    g_string_truncate(f->text, 0);
+    g_string_append(f->text, corr_fate_word(p->fate));
+    if (corr_cause_word(p->cause))
+        g_string_append_printf(f->text, ", cause: %s", corr_cause_word(p->cause));
+    if (p->evidence) {
+        g_string_append(f->text, "; ");
+        corr_text_evidence(f->r, packet, f->text);
+    }
+    if (p->drop_before != CORR_NONE)
+        add_finding(f, CORR_SEVERITY_WARN, "Packet %u was lost after %s, before %s (%s).",
+                    packet + 1, after, point_name(f, p->drop_before), f->text->str);
+    else
+        add_finding(f, CORR_SEVERITY_WARN, "Packet %u was lost after %s, the last point (%s).",
+                    packet + 1, after, f->text->str);
+}
+
+static void fill_fate(struct fill *f, const struct corr_packet **dropped)
+{
+    const struct corr_packet *p;
+
+    for (unsigned i = 0; i < f->sightings->len && !*dropped; i++) {
+        *dropped = ends_here(f, i, true);
+        if (*dropped)
+            corr_view_add_number(f->view, CORR_FIELD_dropped, 1);
+    }
+    for (unsigned i = 0; i < f->sightings->len; i++) {
+        if (!(p = ends_here(f, i, false)))
+            continue;
+        g_string_truncate(f->text, 0);
+        corr_text_reason(f->r, p, f->text);
+        add_text_once(f, CORR_FIELD_undetermined, f->text->str);
+    }
+    if (!*dropped)
+        return;
+    p = *dropped;
+    corr_view_add_text(f->view, CORR_FIELD_drop_after, point_name(f, f->obs->point));
+    if (p->drop_before != CORR_NONE)
+        corr_view_add_text(f->view, CORR_FIELD_drop_before, point_name(f, p->drop_before));
+    for (unsigned i = 0; f->sightings->len > 1 && i < f->sightings->len; i++)
+        if (ends_here(f, i, true))
+            corr_view_add_number(
+                f->view, CORR_FIELD_drop_match_id,
+                corr_result_sighting(f->r, g_array_index(f->sightings, uint32_t, i))->packet + 1);
+    corr_view_add_text(f->view, CORR_FIELD_drop_verdict, corr_fate_word(p->fate));
+    if (corr_cause_word(p->cause))
+        corr_view_add_text(f->view, CORR_FIELD_drop_cause, corr_cause_word(p->cause));
+    for (unsigned i = 0; i < f->sightings->len; i++) {
+        if (!(p = ends_here(f, i, true)))
+            continue;
+        if (p->evidence)
+            add_number_once(f, CORR_FIELD_drop_evidence, p->evidence);
+        find_drop(f, p,
+                  corr_result_sighting(f->r, g_array_index(f->sightings, uint32_t, i))->packet);
+    }
+}
+
+static void fill_missed(struct fill *f)
+{
+    for (unsigned i = 0; i < f->sightings->len; i++) {
+        uint32_t sighting = g_array_index(f->sightings, uint32_t, i);
+        uint32_t packet = corr_result_sighting(f->r, sighting)->packet;
+        const struct corr_packet *p = corr_result_packet(f->r, packet);
+        const GArray *missed = corr_packet_missed(f->r, p);
+        for (unsigned m = 0; missed && m < missed->len; m++) {
+            uint32_t point = g_array_index(missed, uint32_t, m);
+            bool sure;
+            if (corr_gap_sighting(f->r, p, point, &sure) != sighting)
+                continue;
+            add_text_once(f, CORR_FIELD_missed, point_name(f, point));
+            add_finding(f, CORR_SEVERITY_NOTE,
+                        "Packet %u passed %s unseen: capture loss, not network loss.", packet + 1,
+                        point_name(f, point));
+        }
+    }
+}
+
+/* "Packet 812, hop 3 of 4 at wan: 1.20 ms ± 20.0 µs after lan, SNAT a -> b, dropped before server"
+ */
+static void fill_summary(struct fill *f, const struct corr_sighting *latency, const char *nat,
+                         const struct corr_packet *dropped)
+{
+    GString *out = f->summary;
+    unsigned hops = 0;
+
+    g_string_append_printf(out, "Packet %u", f->s->packet + 1);
+    if (f->sightings->len > 1)
+        g_string_append_printf(out, " and %u more", f->sightings->len - 1);
+    for (uint32_t i = 0; i < f->p->n; i++)
+        hops = MAX(hops, corr_result_sighting(f->r, f->p->first + i)->hop);
+    if (f->matched && f->s->hop && !f->p->ambiguous) {
+        g_string_append_printf(out, ", hop %u", f->s->hop);
+        if (f->p->ordered)
+            g_string_append_printf(out, " of %u", hops);
+    }
+    g_string_append_printf(out, " at %s", point_name(f, f->obs->point));
+
+    const char *join = ": ";
+    if (latency) {
+        g_string_append(out, join);
+        corr_text_time(corr_sighting_latency(latency), out);
+        g_string_append(out, " ± ");
+        corr_text_time(latency->latency_error_ns, out);
+        const struct corr_sighting *prev = corr_result_sighting(f->r, latency->prev);
+        g_string_append_printf(out, " after %s", point_name(f, corr_sighting_point(f->r, prev)));
+        join = ", ";
+    }
+    if (*nat) {
+        g_string_append_printf(out, "%s%s", join, nat);
+        join = ", ";
+    }
+    if (f->s->duplicate) {
+        g_string_append_printf(out, "%sfurther copy at this point", join);
+        join = ", ";
+    }
+    if (f->p->ambiguous) {
+        g_string_append_printf(out, "%sambiguous", join);
+        join = ", ";
+    } else if (!f->matched) {
+        g_string_append_printf(out, "%sseen here only", join);
+        join = ", ";
+    }
+    if (dropped && dropped->drop_before != CORR_NONE)
+        g_string_append_printf(out, "%sdropped before %s", join,
+                               point_name(f, dropped->drop_before));
+    else if (dropped)
+        g_string_append_printf(out, "%sdropped after this point", join);
+}
+
+static void fill_packet(struct fill *f)
+{
+    const struct corr_packet *dropped = NULL;
+
+    f->main = g_array_index(f->sightings, uint32_t, 0);
+    f->s = corr_result_sighting(f->r, f->main);
+    f->p = corr_result_packet(f->r, f->s->packet);
+    f->obs = corr_result_obs(f->r, f->s);
+    f->count = count_frames(f->r, f->p);
+    f->matched = f->count > 1;
+
+    fill_identity(f);
+    fill_way(f);
+    const struct corr_sighting *latency = fill_latency(f);
+    fill_flow(f);
+    fill_nat(f);
+    g_autofree char *nat = g_strdup(f->text->str);
+    if (f->matched)
+        fill_elsewhere(f);
+    fill_changes(f);
+    fill_fate(f, &dropped);
+    fill_missed(f);
+    if (f->s->duplicate)
+        corr_view_add_number(f->view, CORR_FIELD_duplicate, 1);
+    fill_summary(f, latency, nat, dropped);
+}
+
+void corr_view_fill(const struct corr_store *store, const struct corr_result *result,
+                    uint32_t frame, struct corr_view *view)
+{
+    corr_view_clear(view);
+    if (frame == 0 || frame >= store->frame_point->len ||
+        g_array_index(store->frame_point, uint16_t, frame) == 0)
+        return;
+    uint32_t point = g_array_index(store->frame_point, uint16_t, frame) - 1u;
+    corr_view_add_text(view, CORR_FIELD_point, corr_store_point(store, point)->name);
+    uint32_t obs = g_array_index(store->frame_obs, uint32_t, frame);
+    if (!result || obs == CORR_NONE)
+        return;
+
+    g_autoptr(GArray) sightings = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    for (; obs < store->obs->len && corr_store_obs(store, obs)->frame == frame; obs++)
+        g_array_append_vals(sightings, result->obs_sightings + result->obs_first[obs],
+                            result->obs_first[obs + 1] - result->obs_first[obs]);
+    if (sightings->len == 0)
+        return;
+
+    struct fill f = {
+        .r = result,
+        .view = view,
+        .frame = frame,
+        .sightings = sightings,
+        .text = g_string_new(NULL),
+        .summary = g_string_new(NULL),
+        .expert = g_string_new(NULL),
+    };
+    fill_packet(&f);
+    g_string_free(f.text, TRUE);
+    view->summary = g_string_free(f.summary, FALSE);
+    if (f.expert->len)
+        view->expert = g_string_free(f.expert, FALSE);
+    else
+        g_string_free(f.expert, TRUE);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* view_fill.h - what corr_engine_lookup() says about a frame. */
+#ifndef CORR_VIEW_FILL_H
+#define CORR_VIEW_FILL_H
+
+#include "path/result.h"
+#include "view.h"
+
+/*
+ * Empties `view` and fills it with what is known about a frame: its capture
+ * point, and, if `result` is not NULL, everything else.  A frame that was never
+ * observed leaves it empty.
+ */
+void corr_view_fill(const struct corr_store *store, const struct corr_result *result,
+                    uint32_t frame, struct corr_view *view);
+
+#endif /* CORR_VIEW_FILL_H */

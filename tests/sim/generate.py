@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs a scenario and writes its merged file."""
+import importlib
+
+import topo
+from points import number_frames, write_pcapng
+from truth import Truth
+
+MODULES = ["scenarios_a", "scenarios_b", "scenarios_b2", "scenarios_c", "scenarios_c2",
+           "scenarios_e",
+           "scenarios_f"]
+
+
+def load():
+    """All scenarios, by identifier."""
+    for name in MODULES:
+        importlib.import_module(name)
+    return topo.SCENARIOS
+
+
+def generate(make, seed, path):
+    """Returns (Truth, Net); writes the file if path is given."""
+    net = make(seed)
+    merged = number_frames(net.sim)
+    truth = Truth(net.sim, merged)
+    if path:
+        write_pcapng(path, net.sim, merged, collapse=net.collapse)
+    return truth, net

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Compares the plug-ins' answers with the simulator's truth: a row per scenario, with bounds."""
+import argparse
+import os
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+
+import topo  # noqa: E402
+from answer import Tshark, oracle  # noqa: E402
+from generate import generate, load  # noqa: E402
+from metrics import measure  # noqa: E402
+from selftest import MUTATIONS, selftest  # noqa: E402
+
+COLUMNS = [("pairs", 7), ("P", 6), ("R", 6), ("drops", 6), ("dP", 5), ("dR", 5), ("fconf", 5),
+           ("miss", 5), ("mP", 5), ("mR", 5), ("nat", 4), ("nP", 5), ("nR", 5), ("oP", 5),
+           ("oR", 5), ("lat", 5), ("cover", 6), ("clk_us", 8), ("s", 5)]
+
+
+def cell(value, width):
+    if value is None:
+        text = "-"
+    elif isinstance(value, float):
+        text = "%.4f" % value if value < 1 else "%.1f" % value
+        if text.startswith("0.") or value >= 10:
+            text = text.lstrip("0") if value < 1 else text
+    else:
+        text = str(value)
+    return text[:width].rjust(width)
+
+
+def heading():
+    return "%-6s %s  %s" % ("ID", " ".join(n.rjust(w) for n, w in COLUMNS), "verdict")
+
+
+def row(ident, measures, failures):
+    return "%-6s %s  %s" % (ident, " ".join(cell(measures.get(n), w) for n, w in COLUMNS),
+                            "ok" if not failures else "FAILED: " + "; ".join(failures[:6]))
+
+
+def catalogue_ids():
+    return [i for group in topo.CATALOGUE.values() for i in group.split()]
+
+
+def score_one(make, seed, ask, keep=None):
+    """(measures, failures) of one scenario; ask(path, truth, expect) -> Answer."""
+    with tempfile.TemporaryDirectory(prefix="corr-sim-") as folder:
+        os.chmod(folder, 0o755)
+        path = os.path.join(keep or folder, make.ident + ".pcapng")
+        truth, net = generate(make, seed, path)
+        os.chmod(path, 0o644)
+        expect = dict(make.expect, **net.expect)
+        start = time.monotonic()
+        answer = ask(path, truth, expect)
+        measures, failures = measure(truth, answer, expect)
+        measures["s"] = round(time.monotonic() - start, 1)
+        if keep:
+            truth.write(os.path.join(keep, make.ident + ".truth.jsonl"))
+    return measures, failures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, epilog="example: score.py A02 B01")
+    parser.add_argument("--all", action="store_true", help="a missing scenario is a failure")
+    parser.add_argument("--build", default=os.environ.get("CORR_BUILD", "build"),
+                        help="build folder (CORR_BUILD)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", metavar="DIR", help="leave files and truth there")
+    parser.add_argument("--oracle", action="store_true",
+                        help="score an answer made from the truth instead of the engine's")
+    parser.add_argument("--selftest", action="store_true",
+                        help="check that the scorer accepts the truth and refuses %d kinds of "
+                        "damage" % len(MUTATIONS))
+    parser.add_argument("ids", nargs="*", metavar="ID")
+    args = parser.parse_args()
+    scenarios = load()
+    unknown = [i for i in args.ids if i not in scenarios and i not in catalogue_ids()]
+    if unknown:
+        print("score.py: no such scenario: %s" % " ".join(unknown), file=sys.stderr)
+        return 2
+    if args.selftest:
+        return selftest(scenarios, args.seed, args.ids)
+    if args.keep:
+        os.makedirs(args.keep, exist_ok=True)
+    tshark = None if args.oracle else Tshark(args.build)
+
+    def ask(path, truth, expect):
+        if args.oracle:
+            return oracle(truth, expect)
+        return tshark.ask(path, len(truth.frames) - 1)
+
+    print("seed %d" % args.seed)
+    print(heading())
+    failed, missing, passed = [], [], 0
+    try:
+        order = list(dict.fromkeys(catalogue_ids() + sorted(scenarios)))
+        for ident in args.ids or sorted(order):
+            if ident not in scenarios:
+                missing.append(ident)
+                print("%-6s %s" % (ident, "MISSING (made by the namespace lab)"
+                                   if ident in topo.LAB else "MISSING"))
+                continue
+            try:
+                measures, failures = score_one(scenarios[ident], args.seed, ask, args.keep)
+            except Exception as error:  # a crash of tshark is a result, too
+                measures, failures = {}, ["%s: %s" % (type(error).__name__, error)]
+            print(row(ident, measures, failures), flush=True)
+            if failures:
+                failed.append(ident)
+            else:
+                passed += 1
+    finally:
+        if tshark:
+            tshark.close()
+    print("%d passed, %d failed, %d missing" % (passed, len(failed), len(missing)))
+    if failed:
+        print("failed: " + " ".join(failed))
+    return 1 if failed or (args.all and missing) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
