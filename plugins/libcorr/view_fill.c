@@ -285,6 +285,8 @@ static void fill_nat(struct fill *f)
         first = prev;
     }
     const struct corr_obs *origin = corr_result_obs(f->r, corr_result_sighting(f->r, first));
+    if (corr_result_sighting(f->r, first)->hop != 1 || f->p->ambiguous)
+        return;
     if (!(origin->have & f->obs->have & CORR_HAVE_IP))
         return;
     struct corr_tuple then = corr_tuple_of(f->r->store, origin);
@@ -461,8 +463,7 @@ static void fill_missed(struct fill *f)
     }
 }
 
-/* "Packet 812, hop 3 of 4 at wan: 1.20 ms ± 20.0 µs after lan, SNAT a -> b, dropped before server"
- */
+/* "Packet 8, hop 3 of 4 at wan: 1.20 ms ± 20.0 µs after lan, SNAT a -> b, dropped before server" */
 static void fill_summary(struct fill *f, const struct corr_sighting *latency, const char *nat,
                          const struct corr_packet *dropped)
 {

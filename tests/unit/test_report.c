@@ -273,7 +273,7 @@ static void test_drops_say_what_happened(void)
     build_lossy(&b);
     struct corr_packet *p = builder_get_packet(&b, 0);
     p->fate = CORR_FATE_UNDETERMINED;
-    p->reason = "not covered";
+    p->reason = "not covered at";
     p->drop_after = p->first + 3;
     p->drop_before = 3;
     builder_finish(&b);

@@ -167,6 +167,7 @@ static void test_losses(void)
     p = builder_send(&b, &net, 0, 9000000, 0, 1); /* frames 4 and 5 */
     p->fate = CORR_FATE_UNDETERMINED;
     p->reason = "tail";
+    p->drop_before = net.wan;
     p->drop_after = p->first + 1;
     builder_finish(&b);
 
@@ -217,6 +218,7 @@ static void test_branches_and_copies(void)
         builder_latency(&b, i, 1000, 10);
     }
     builder_sighting(&b, 2)->duplicate = true;
+    builder_sighting(&b, 2)->prev = CORR_NONE; /* its original has one */
     builder_finish(&b);
 
     look(&b, 1, view);
@@ -230,6 +232,7 @@ static void test_branches_and_copies(void)
     look(&b, 3, view);
     assert_field(view, hop, "2");
     assert_field(view, duplicate, "1");
+    assert_field(view, prev_frame, "1");
     assert_field(view, hop_latency, NULL);
     corr_view_free(view);
     builder_clear(&b);

@@ -110,27 +110,38 @@ static double score_delay(const struct corr_work *work, uint32_t i, uint32_t k, 
     return -log1p(x * x);
 }
 
-/* A packet that stays on its link keeps its source MAC address. */
+static bool stays_on_link(const struct corr_endpoint *src, const struct corr_endpoint *dst)
+{
+    const uint8_t *to = dst->addr.bytes;
+
+    if (corr_addr_is_link_local(&src->addr) || corr_addr_is_link_local(&dst->addr))
+        return true;
+    if (dst->addr.len == 4) /* limited broadcast, RFC 919; local network control block, RFC 5771 */
+        return to[0] == 255 || (to[0] == 224 && to[1] == 0 && to[2] == 0);
+    return dst->addr.len == 16 && to[0] == 0xff && (to[1] & 15) <= 2; /* scope, RFC 4291, 2.7 */
+}
+
+/*
+ * A packet that no router forwards is the same packet at two points only if they
+ * are on one link, and hosts of different links send the same solicitations and
+ * requests.  What proves the link is the source MAC address in both MAC headers;
+ * cooked captures have no MAC header, so there only looks of one capture compare.
+ */
 static bool left_its_link(const struct corr_work *work, uint32_t i, uint32_t k)
 {
     const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
     const struct corr_conv *conv = corr_result_conv(work->result, work->result->obs_conv[i]);
-    const struct corr_endpoint *src = &conv->end[a->dir], *dst = &conv->end[!a->dir];
-    static const uint8_t nobody[6] = {0};
-    const uint8_t *mac_a, *mac_b;
+    const struct corr_point *p, *q;
 
-    if (conv->end[0].addr.len == 6)
+    if (conv->end[0].addr.len == 6 || !stays_on_link(&conv->end[a->dir], &conv->end[!a->dir]))
         return false;
-    if (!corr_addr_is_link_local(&src->addr) && !corr_addr_is_link_local(&dst->addr) &&
-        !(dst->addr.len == 4 && (dst->addr.bytes[0] == 255 ||
-                                 (dst->addr.bytes[0] == 224 && dst->addr.bytes[1] == 0 &&
-                                  dst->addr.bytes[2] == 0))) &&
-        !(dst->addr.len == 16 && dst->addr.bytes[0] == 0xff && (dst->addr.bytes[1] & 15) <= 2))
-        return false;
-    mac_a = g_array_index(work->store->l2s, struct corr_l2, a->l2).src;
-    mac_b = g_array_index(work->store->l2s, struct corr_l2, b->l2).src;
-    return memcmp(mac_a, nobody, 6) != 0 && memcmp(mac_b, nobody, 6) != 0 &&
-           memcmp(mac_a, mac_b, 6) != 0;
+    p = corr_store_point(work->store, a->point);
+    q = corr_store_point(work->store, b->point);
+    if ((a->have & b->have & CORR_HAVE_MAC) == 0 &&
+        (p->section != q->section || p->interface != q->interface))
+        return true;
+    return memcmp(g_array_index(work->store->l2s, struct corr_l2, a->l2).src,
+                  g_array_index(work->store->l2s, struct corr_l2, b->l2).src, 6) != 0;
 }
 
 static double pair_score(const struct corr_work *work, const struct corr_cell *cell, uint32_t i,

@@ -527,12 +527,14 @@ static void judge_packet(struct judge *j, uint32_t index)
     }
     if (others.again == 0)
         others.again = sent_again(j, stand);
-    before = s->before != CORR_NONE || vouched(j, at->point, q, at->time_ns, false);
+    /* The first packets of a flow have nothing before them; then it is enough that the point was
+     * looking.  What comes after must have passed: a way may end at any time. */
+    before = s->before != CORR_NONE || gap == NULL;
     after = s->after != CORR_NONE || vouched(j, at->point, q, at->time_ns, true);
     if (before && after)
         lose(packet, others.again != 0 ? CORR_FATE_CONFIRMED : CORR_FATE_PROBABLE, last, q,
              others.again);
-    else if (before && others.again != 0 && gap == NULL)
+    else if (others.again != 0 && gap == NULL)
         lose(packet, CORR_FATE_CONFIRMED, last, q, others.again);
     else
         undetermine(packet, last, q, before ? "tail" : "before the first packet seen at");

@@ -36,7 +36,7 @@ enum corr_cell_type {
     CORR_CELL_COUNT,   /* uint64: a number of things */
     CORR_CELL_FRAME,   /* uint64: a frame number */
     CORR_CELL_RATIO,   /* double 0..1; text shows a percentage */
-    CORR_CELL_TIME,    /* int64 nanoseconds; JSON seconds (key ends in _s), text with a fitting unit */
+    CORR_CELL_TIME,    /* int64 nanoseconds; JSON: seconds (key ends in _s), text: a fitting unit */
     CORR_CELL_PPM,     /* double, parts per million */
     CORR_CELL_TEXT,    /* UTF-8 */
     CORR_CELL_OBJECT,  /* sub-row by the column's `sub` columns */
@@ -54,7 +54,7 @@ enum corr_column_place {
 
 struct corr_column {
     const char *key;   /* JSON key and CSV heading; units in the key; "latency_s" etc. */
-    const char *title; /* text and window heading, short; NULL: not shown in text (80 columns are few) */
+    const char *title; /* text and window heading, short; NULL: not in text (80 columns are few) */
     enum corr_cell_type type;
     const char *about;             /* one line for help and README */
     const struct corr_column *sub; /* OBJECT, OBJECTS: ends with a row whose key is NULL */
@@ -69,7 +69,7 @@ struct corr_cell {
         int64_t time_ns;
         char *text;      /* owned */
         GArray *frames;  /* uint32_t, owned */
-        GPtrArray *list; /* TEXTS: char *; OBJECTS: struct corr_row *; OBJECT: one struct corr_row *; owned */
+        GPtrArray *list; /* TEXTS: char *; OBJECT (one), OBJECTS: struct corr_row *; owned */
     };
 };
 

@@ -93,17 +93,21 @@ void corr_segments_add(struct corr_segments *segments, const struct corr_result 
 {
     const struct corr_packet *p = corr_result_packet(r, packet);
 
+    struct corr_segment *segment = NULL; /* of the last original: its copies follow it */
+
     for (uint32_t i = 0; i < p->n; i++) {
         const struct corr_sighting *s = corr_result_sighting(r, p->first + i);
+        if (s->duplicate) {
+            if (segment)
+                segment->duplicated++;
+            continue;
+        }
+        segment = NULL;
         if (s->prev == CORR_NONE)
             continue;
         const struct corr_obs *now = corr_result_obs(r, s);
         const struct corr_obs *before = corr_result_obs(r, corr_result_sighting(r, s->prev));
-        struct corr_segment *segment = corr_segment_get(segments, before->point, now->point);
-        if (s->duplicate) {
-            segment->duplicated++;
-            continue;
-        }
+        segment = corr_segment_get(segments, before->point, now->point);
         segment->packets++;
         add_difference(segment, (before->point < now->point ? before : now)->time_ns,
                        now->time_ns - before->time_ns);

@@ -185,8 +185,7 @@ void corr_text_reason(const struct corr_result *r, const struct corr_packet *p, 
 {
     const char *reason = p->reason ? p->reason : "unknown";
     g_string_append(text, reason);
-    if (p->drop_before == CORR_NONE)
-        return;
-    g_string_append(text, g_str_has_suffix(reason, " at") ? " " : " at ");
-    g_string_append(text, corr_store_point(r->store, p->drop_before)->name);
+    /* "not covered at" names the point; "tail" needs none. */
+    if (p->drop_before != CORR_NONE && g_str_has_suffix(reason, " at"))
+        g_string_append_printf(text, " %s", corr_store_point(r->store, p->drop_before)->name);
 }
