@@ -76,7 +76,7 @@ class Host(Element):
         elif pkt.proto in (ICMP, ICMP6):
             if pkt.itype in (8, 128) and self.echo:
                 self.send(Pkt(src=pkt.dst, dst=pkt.src, proto=pkt.proto, flow=pkt.flow, df=False,
-                              itype=0 if pkt.itype == 8 else 129, sport=pkt.sport,
+                              itype=0 if pkt.itype == 8 else 129, sport=pkt.sport, dport=pkt.sport,
                               icmp_rest=pkt.icmp_rest, payload=pkt.payload,
                               ipid=self.next_id("icmp")))
             elif pkt.itype in (0, 129) and self.on_echo_reply:
@@ -114,7 +114,7 @@ class Host(Element):
         def one(i):
             body = content(flow, i, size=size)
             pkt = Pkt(src=src, dst=dst, proto=ICMP6 if v6 else ICMP, itype=128 if v6 else 8,
-                      sport=ident, icmp_rest=struct.pack("!HH", ident, i + 1), payload=body,
+                      sport=ident, dport=ident, icmp_rest=struct.pack("!HH", ident, i + 1), payload=body,
                       flow=flow, ipid=self.next_id(("ping", ident)))
             if ttl is None:
                 self.send(pkt)

@@ -331,7 +331,9 @@ class Tap(Element):
         self.count = 0
 
     def would_see(self, pkt, dir, now):
-        return self.point.covers(now) and self.point.accepts(pkt, dir)
+        point = self.point
+        return point.covers(now) and point.accepts(pkt, dir) and \
+            not point.misses(pkt, dir, self.count, now)
 
     def recv(self, pkt, dir):
         from packets import frame_bytes

@@ -218,7 +218,7 @@ def e22(seed):
     return net.finish()
 
 
-@scenario("E23", "forward through fw1, back through fw2", drops=0, nat=0)
+@scenario("E23", "forward through fw1, back through fw2", drops=0, nat=0, lat=0.0)
 def e23(seed):
     net = forked(seed, lambda pkt, d: 0 if d == 1 else 1, delays=(2 * MS, 3 * MS),
                  extra_taps=("fw1", "fw2"))
@@ -279,7 +279,7 @@ def e03(seed):
 
 
 @scenario("E09", "routing loop: the tap sees the packet until its TTL ends", drops=0, nat=0,
-          latency=None, order="any")
+          latency=None, order="any", dP=None)
 def e09(seed):
     net = Net(seed)
     sim = net.sim

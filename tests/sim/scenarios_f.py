@@ -102,8 +102,9 @@ def tenants(seed, stripped):
         for i in range(3):
             isn = 1000 * (i + 1)
             serve_requests(s, 80, response=500, key="same", isn=77)
-            transactions(c, ("t", n, i), c.address(), 45000 + i, s.address(), 80, 10, 500,
-                         SEC + i * 300 * MS + n * 30 * US, isn=isn, key="same")
+            conn = transactions(c, ("t", n, i), c.address(), 45000 + i, s.address(), 80, 10, 500,
+                                SEC + i * 300 * MS + n * 30 * US, isn=isn, key="same")
+            conn.ts_base = 5000
     # Equal identification and time stamps, too.
     for c, s in hosts:
         for host in (c, s):
@@ -227,11 +228,12 @@ def f18(seed):
 def f19(seed):
     """TSO server behind a VXLAN underlay, PAT and random sequence numbers, bad clocks."""
     clocks = {"nic": {}, "sw": dict(offset=2 * SEC, drift_ppb=40_000, dup=3 * US),
-              "fwi": dict(offset=-1500 * MS), "fwo": dict(offset=-1500 * MS),
+              "fwi": dict(offset=-1500 * MS, miss=lambda pkt, d, n, t: d == 1 and n % 50 == 31),
+              "fwo": dict(offset=-1500 * MS),
               "u1": dict(offset=300 * MS, drift_ppb=-25_000,
                          miss=lambda pkt, d, n, t: n % 50 == 3),
-              "u2": dict(offset=-700 * MS, steps=[(4 * SEC, 12 * MS)]),
-              "srv": dict(offset=900 * MS, miss=lambda pkt, d, n, t: n % 50 == 31)}
+              "u2": dict(offset=-700 * MS, steps=[(2 * SEC, 12 * MS)]),
+              "srv": dict(offset=900 * MS)}
     t1, t2 = ip("172.16.0.1"), ip("172.16.9.1")
     net = build(seed, ["nic", 100 * US, "sw", 2 * MS, "router", "fwi", 50 * US,
                        firewall(pat, lambda sim: seq_randomizer(sim, FW)), "fwo", 400 * US,
@@ -242,7 +244,7 @@ def f19(seed):
     drops = [data_once(0, (3 + i % 5, 9 + i % 7), flow=("t", 80, i)) for i in range(20)]
     net.links[1].drop = lambda pkt, d, n: any(f(pkt, d, n) for f in drops) or \
         (d == 1 and pkt.flow == ("u", 3) and pkt.n in (4, 17))
-    t_conns(net, 60, 20, 2000, gap=60 * MS, tso=4, mss=1400)
+    t_conns(net, 40, 8, 2000, gap=60 * MS, tso=4, mss=1400)
     net.server.udp_answer(5353, 300 * US, size=300)
     c, s = net.client, net.server
     for i in range(20):

@@ -143,8 +143,14 @@ void corr_text_path(const struct corr_result *r, const struct corr_packet *p, GS
 void corr_text_endpoint(const struct corr_endpoint *end, bool has_ports, uint8_t proto,
                         GString *text)
 {
+    const uint8_t *mac = end->addr.bytes;
     bool echo = proto == 1 || proto == 58;
-    corr_endpoint_text(end, has_ports && !(echo && end->port == 0), text);
+
+    if (end->addr.len == 6) /* level-2 flows run between MAC addresses */
+        g_string_append_printf(text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+                               mac[3], mac[4], mac[5]);
+    else
+        corr_endpoint_text(end, has_ports && !(echo && end->port == 0), text);
 }
 
 void corr_text_ends(const struct corr_result *r, const struct corr_obs *obs, GString *text)

@@ -20,10 +20,10 @@ void corr_text_link(uint32_t link, GString *text);
 /* Points in hop order, "client > lan > {wan, dmz}".  The packet is ordered. */
 void corr_text_path(const struct corr_result *r, const struct corr_packet *p, GString *text);
 
-/* "192.168.1.10:54321 > 198.51.100.5:80" as the frame shows it; nothing without IP. */
+/* "192.168.1.10:54321 > 198.51.100.5:80" as the frame shows it; nothing without addresses. */
 void corr_text_ends(const struct corr_result *r, const struct corr_obs *obs, GString *text);
 
-/* An endpoint; the side of an echo that has no identifier is shown without port. */
+/* An endpoint (level-2 flows: a MAC address).  Echo: the side without identifier has no port. */
 void corr_text_endpoint(const struct corr_endpoint *end, bool has_ports, uint8_t proto,
                         GString *text);
 
