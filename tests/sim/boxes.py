@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Boxes that rewrite, translate, tunnel, segment or fragment packets."""
-from net import Element, Pkt, Router, set_macs
-from packets import ACK, FIN, ICMP, ICMP6, PSH, RST, SYN, TCP, UDP, ip_bytes, l4_bytes, ones_sum
+from net import Element, Pkt, Router
+from packets import ACK, FIN, ICMP, ICMP6, PSH, RST, SYN, TCP, UDP, l4_bytes, ones_sum
 
 
 def fit_payload_sum(pkt, payload):

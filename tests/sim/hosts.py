@@ -114,7 +114,8 @@ class Host(Element):
         def one(i):
             body = content(flow, i, size=size)
             pkt = Pkt(src=src, dst=dst, proto=ICMP6 if v6 else ICMP, itype=128 if v6 else 8,
-                      sport=ident, dport=ident, icmp_rest=struct.pack("!HH", ident, i + 1), payload=body,
+                      sport=ident, dport=ident, icmp_rest=struct.pack("!HH", ident, i + 1),
+                      payload=body,
                       flow=flow, ipid=self.next_id(("ping", ident)))
             if ttl is None:
                 self.send(pkt)

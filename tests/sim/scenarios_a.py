@@ -3,7 +3,7 @@
 from net import MS, SEC, US, Pkt
 from points import Point
 from tcp import serve_requests, transactions
-from topo import Net, build, listed, scenario, t3
+from topo import build, listed, scenario, t3
 
 
 def u_stream(net, count, flow="u", gap=MS, start=SEC, port=5000, **kw):
@@ -22,8 +22,8 @@ def t_conns(net, conns, n, size, version=4, start=SEC, gap=20 * MS, port=80, fir
                      start + i * gap, think=think, **kw)
 
 
-@scenario("A01", "one-way UDP, same clock", packets=1000, pairs=3000, drops=0, unordered=["nic", "sw"],
-          latency="none")
+@scenario("A01", "one-way UDP, same clock", packets=1000, pairs=3000, drops=0,
+          unordered=["nic", "sw"], latency="none")
 def a01(seed):
     net = t3(seed)
     u_stream(net, 1000)

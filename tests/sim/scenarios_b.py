@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """B: address translation and other rewriting, on T5 unless stated."""
-from boxes import (Box, Bridge, Nat, mss_clamp, pat_rule, random_ipid, remove_options,
+from boxes import (Box, Nat, mss_clamp, pat_rule, random_ipid, remove_options,
                    seq_randomizer, set_tos, set_ttl)
 from net import MS, SEC, US, Junction, Link, Router, Tap, chain
 from hosts import Host
 from packets import ip
 from points import Point
-from scenarios_a import t_conns, u_stream
+from scenarios_a import t_conns
 from tcp import serve_requests, transactions
 from topo import Net, build, data_once, scenario, t5
 
@@ -171,7 +171,8 @@ def b08(seed):
     def cgn(net):
         return Box(net.sim, Nat(net.sim, ("cpe_o", "cgn_o"), "pat",
                                 outbound=pat_rule(net.sim, PUBLIC)))
-    net = build(seed, ["nic", 200 * US, cpe, "cpe_o", 3 * MS, cgn, "cgn_o", 8 * MS, "router", "srv"],
+    net = build(seed, ["nic", 200 * US, cpe, "cpe_o", 3 * MS, cgn, "cgn_o", 8 * MS, "router",
+                       "srv"],
                 left=("192.168.1.10",), right=("203.0.113.5",))
     t_conns(net, 40, 5, 500)
     return net.finish()
@@ -232,7 +233,8 @@ def said_changes(*words, where):
     def check(truth, answer):
         if answer.made_from_truth:
             return []
-        text = " | ".join(c for f in answer.frames[1:] if f.point == where for c in f.change).lower()
+        frames = [f for f in answer.frames[1:] if f.point == where]
+        text = " | ".join(c for f in frames for c in f.change).lower()
         return ["corr.change at %s lacks '%s'" % (where, w) for w in words if w not in text]
     return check
 

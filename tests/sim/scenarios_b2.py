@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """B: link-layer tags, labels and tunnels."""
 from boxes import Bridge, Tunnel, mpls, vlan
-from net import MS, SEC, US, Pkt
+from net import MS, US, Pkt
 from packets import TCP, frame_bytes, ip
 from scenarios_a import t_conns, u_stream
 from scenarios_b import firewall

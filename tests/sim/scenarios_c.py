@@ -2,12 +2,12 @@
 """C: segmentation, loss and repetition, on T5 unless stated."""
 from boxes import Box, Coalescer, Fragmenter, Nat, Segmenter, fragments
 from hosts import content, dns_answer, dns_query
-from net import MS, SEC, US, Link, Pkt, Router
+from net import MS, SEC, US, Pkt
 from packets import ACK, RST, SYN, TCP, ip
 from scenarios_a import t_conns, u_stream
 from scenarios_b import FW, PUBLIC, firewall, pat_rule, rexmit_pairs
 from tcp import serve_bulk, serve_requests, transactions
-from topo import build, data_once, packets_of, scenario, t3, t5
+from topo import build, data_once, packets_of, scenario, t5
 
 V4 = dict(left=("10.1.0.10", "10.1.0.11", "2001:db8:1::10"),
           right=("203.0.113.5", "203.0.113.6", "2001:db8:2::5"))
@@ -160,8 +160,8 @@ def c11(seed):
     return net.finish()
 
 
-LOST36 = [3, 4, 17, 29, 30, 31, 48, 60, 77, 78, 90, 101, 115, 116, 130, 144, 159, 160, 161, 162, 180,
-          199, 213, 214, 230, 247, 260, 275, 290, 300, 301, 320, 341, 355, 370, 388]
+LOST36 = [3, 4, 17, 29, 30, 31, 48, 60, 77, 78, 90, 101, 115, 116, 130, 144, 159, 160, 161, 162,
+          180, 199, 213, 214, 230, 247, 260, 275, 290, 300, 301, 320, 341, 355, 370, 388]
 
 
 def keepalive_net(seed, gap, jitter, clock, anchors):
@@ -183,8 +183,8 @@ def keepalive_net(seed, gap, jitter, clock, anchors):
 
 
 def c12(ident, clock):
-    @scenario(ident, "identical keep-alives, clock %+.1f s, other traffic" % (clock / SEC), drops=36,
-              nat=0)
+    @scenario(ident, "identical keep-alives, clock %+.1f s, other traffic" % (clock / SEC),
+              drops=36, nat=0)
     def make(seed):
         return keepalive_net(seed, SEC, 5 * MS, clock, True)
     return make
@@ -288,8 +288,8 @@ def c17(seed):
         r.address = ip("10.200.0.%d" % (i + 1))
     c, s = net.client, net.server
     for ttl in (1, 2, 3, 9):
-        c.ping("ping%d" % ttl, c.address(), s.address(), 500 + ttl, 10, SEC + ttl * 7 * MS, 100 * MS,
-               ttl=ttl)
+        c.ping("ping%d" % ttl, c.address(), s.address(), 500 + ttl, 10, SEC + ttl * 7 * MS,
+               100 * MS, ttl=ttl)
     return net.finish()
 
 

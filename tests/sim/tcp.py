@@ -300,7 +300,8 @@ class Tcp:
         for o in pkt.opts:
             if o[0] == "sack":
                 for a, b in o[1]:
-                    self.add_sacked((a - self.isn - 1) & 0xFFFFFFFF, (b - self.isn - 1) & 0xFFFFFFFF)
+                    base = self.isn + 1
+                    self.add_sacked((a - base) & 0xFFFFFFFF, (b - base) & 0xFFFFFFFF)
         if offset > self.una and offset <= self.nxt:
             for end in [e for e in self.timed if e <= offset]:
                 sample = self.sim.now - self.timed.pop(end)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Topologies of the catalogue, the registry of scenarios, and small helpers."""
 from hosts import Host
-from net import MS, SEC, US, Link, Router, Sim, Tap, chain
+from net import MS, US, Link, Router, Sim, Tap, chain
 from packets import ip
 from points import Point
 from boxes import Box

@@ -2,6 +2,7 @@
 /* frames.c - the builder of frames from a line of text. */
 #include "frames.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -22,6 +22,11 @@
 /* Log-likelihoods.  A sighting without partner was lost, or missed by the capture. */
 #define GAP (-4.0)
 #define IMPOSSIBLE (-1e3)
+/* A delay that nothing learned explains, though it is within what networks do. */
+#define UNUSUAL (-5.0)
+#define PLAUSIBLE_NS 2e9
+/* Copies can be told apart by time where their distance is so many times the jitter. */
+#define RESOLVED 8
 /* Least share of the alignments, by weight, that a pair must stand in. */
 #define SURE 0.9
 /* Sightings of one cell at two stations whose product is larger are not aligned. */
@@ -79,8 +84,13 @@ static double score_tcp(const struct corr_work *work, uint32_t i, uint32_t k)
     return score;
 }
 
-/* Does the delay fit?  Heavy tails: a packet may wait in a queue, but not arrive before it left. */
-static double score_delay(const struct corr_work *work, uint32_t i, uint32_t k, uint32_t flow_dir)
+/*
+ * Does the delay fit?  Heavy tails: a packet may wait in a queue, but not arrive
+ * before it left.  `jitter` is what the cell itself shows; 0 where it is alone, and
+ * then an unusual delay alone does not speak against the pair.
+ */
+static double score_delay(const struct corr_work *work, uint32_t i, uint32_t k, uint32_t flow_dir,
+                          double jitter)
 {
     const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
     const struct corr_obs *lower = a->point < b->point ? a : b;
@@ -105,9 +115,11 @@ static double score_delay(const struct corr_work *work, uint32_t i, uint32_t k, 
     if (!corr_delay_expect(work, a->point, b->point, flow_dir, lower->time_ns, &expect))
         return 0;
     /* Half a part in ten thousand: how far two clocks may drift apart since the nearest delay. */
-    scale = fmax(1.5 * (double)expect.spread_ns, 50e3) + (double)expect.gap_ns * 50e-6;
+    scale = fmax(fmax(1.5 * (double)expect.spread_ns, 50e3), jitter) +
+            (double)expect.gap_ns * 50e-6;
     x = ((double)(b->time_ns - a->time_ns) - (double)expect.d_ns) / scale;
-    return -log1p(x * x);
+    return jitter == 0 && fabs(x) * scale < PLAUSIBLE_NS ? fmax(-log1p(x * x), UNUSUAL)
+                                                         : -log1p(x * x);
 }
 
 static bool stays_on_link(const struct corr_endpoint *src, const struct corr_endpoint *dst)
@@ -145,7 +157,7 @@ static bool left_its_link(const struct corr_work *work, uint32_t i, uint32_t k)
 }
 
 static double pair_score(const struct corr_work *work, const struct corr_cell *cell, uint32_t i,
-                         uint32_t k)
+                         uint32_t k, double jitter)
 {
     const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
     double score;
@@ -153,7 +165,7 @@ static double pair_score(const struct corr_work *work, const struct corr_cell *c
 
     if (left_its_link(work, i, k))
         return IMPOSSIBLE;
-    score = score_delay(work, i, k, cell->flow * 2 + cell->dir);
+    score = score_delay(work, i, k, cell->flow * 2 + cell->dir, jitter);
     if (score <= IMPOSSIBLE)
         return IMPOSSIBLE;
     score += score_id(work, i, k, cell->range);
@@ -319,13 +331,60 @@ static void named_pair(const struct corr_work *work, const struct corr_cell *cel
 
         if (name == NULL || k == 0 || GPOINTER_TO_SIZE(g_hash_table_lookup(mine, name)) != 1)
             continue;
-        if (pair_score(work, cell, growing_last(g), next[k - 1]) > 2 * GAP + 6) {
+        if (pair_score(work, cell, growing_last(g), next[k - 1], 0) > 2 * GAP + 6) {
             g_array_append_val(g->obs, next[k - 1]);
             taken[k - 1] = true;
         }
     }
     g_hash_table_destroy(by_name);
     g_hash_table_destroy(mine);
+}
+
+static int double_compare(const void *x, const void *y)
+{
+    double a = *(const double *)x, b = *(const double *)y;
+
+    return a < b ? -1 : a > b;
+}
+
+static double median(double *values, uint32_t n)
+{
+    qsort(values, n, sizeof *values, double_compare);
+    return n > 0 ? values[n / 2] : 0;
+}
+
+/*
+ * How far arrivals are from the nearest expected time, in the middle: the jitter,
+ * as long as it is small beside the distance of the copies.  Otherwise the nearest
+ * is not the right one, and time must not tell: the scale becomes that wide.
+ */
+static double jitter_of(const struct corr_work *work, const GPtrArray *open, const uint32_t *rest,
+                        uint32_t n)
+{
+    double *off = g_new(double, n + 1), *gaps = g_new(double, open->len + n + 1), jitter, spacing;
+    uint32_t at = 0, n_gaps = 0;
+
+    for (uint32_t k = 0; k < n; k++) {
+        int64_t t = corr_store_obs(work->store, rest[k])->time_ns;
+
+#define WHEN(i) (((const struct growing *)g_ptr_array_index(open, i))->when)
+        while (at + 1 < open->len && WHEN(at + 1) <= t)
+            at++;
+        off[k] = fabs((double)(t - WHEN(at)));
+        if (at + 1 < open->len)
+            off[k] = fmin(off[k], fabs((double)(WHEN(at + 1) - t)));
+        if (k > 0)
+            gaps[n_gaps++] = fabs(
+                (double)(t - corr_store_obs(work->store, rest[k - 1])->time_ns));
+    }
+    for (uint32_t i = 1; i < open->len; i++)
+        gaps[n_gaps++] = (double)(WHEN(i) - WHEN(i - 1));
+#undef WHEN
+    jitter = fmax(1.5 * median(off, n), 1);
+    spacing = median(gaps, n_gaps);
+    g_free(off);
+    g_free(gaps);
+    return n_gaps > 0 && jitter * RESOLVED > spacing ? fmax(jitter, 4 * spacing) : jitter;
 }
 
 /* The sightings of one more station join the instances. */
@@ -354,6 +413,7 @@ static void station_join(const struct corr_work *work, const struct corr_cell *c
         uint32_t m = open->len, w = rest->len;
         bool too_many = (uint64_t)m * w > ALIGN_MAX;
         double *score = g_new(double, too_many ? 1 : 2 * (size_t)m * w), *pair = score;
+        double jitter = jitter_of(work, open, (const uint32_t *)rest->data, w);
 
         if (!too_many) {
             pair = score + (size_t)m * w;
@@ -361,7 +421,7 @@ static void station_join(const struct corr_work *work, const struct corr_cell *c
                 for (uint32_t k = 0; k < w; k++)
                     score[(size_t)i * w + k] =
                         pair_score(work, cell, growing_last(g_ptr_array_index(open, i)),
-                                   g_array_index(rest, uint32_t, k));
+                                   g_array_index(rest, uint32_t, k), jitter);
             align(score, m, w, pair);
         }
         for (uint32_t k = 0; k < w; k++) {
@@ -476,7 +536,7 @@ static void cell_take(struct corr_work *work, uint32_t c, const uint32_t *obs, u
             fits = !left_its_link(work, obs[i - 1], obs[i]);
         else if (!(a->have & b->have & CORR_HAVE_IP_ID && a->ip_id == b->ip_id && a->ip_id != 0 &&
                    a->dfull == b->dfull) || left_its_link(work, obs[i - 1], obs[i]))
-            fits = pair_score(work, cell, obs[i - 1], obs[i]) > 2 * GAP;
+            fits = pair_score(work, cell, obs[i - 1], obs[i], 0) > 2 * GAP;
     }
     if (fits) {
         instance_add(work, c, obs, n, false, 1);

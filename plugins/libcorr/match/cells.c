@@ -361,7 +361,7 @@ static void copies_mark(struct corr_work *work, const struct corr_cell *cell,
             if (gap > (before->ttl == obs->ttl ? MIRROR_NS : PASS_NS))
                 continue;
             if (numbers ? before->ttl != obs->ttl && !(obs->have & CORR_HAVE_IP_ID)
-                        : counting || before->ttl != obs->ttl || at->copied * 2 <= at->numbered)
+                        : counting || before->ttl != obs->ttl || at->copied * 4 <= at->numbered)
                 continue;
             work->duplicate[members[i]] = original != CORR_NONE ? original : members[k];
             if (counting)

@@ -11,6 +11,8 @@
 
 /* Software time stamps were seen up to 19 us out of order within one file. */
 #define SOFTWARE_NS INT64_C(20000)
+/* Times that are multiples of more than this may be so by chance. */
+#define FINE_NS INT64_C(1000)
 /* So many packets in a row that contradict a corridor are a clock that was set; fewer are errors. */
 #define STEP_EVIDENCE 5u
 /* After so many that agree, the errors before them are forgotten. */
@@ -25,6 +27,7 @@ struct sample {
 
 struct piece {
     int64_t from_ns, to_ns; /* p's clock */
+    int64_t doubt_ns;       /* the clock was set between here and from_ns */
     struct corr_corridor corridor;
     uint32_t n_upper, n_lower;
 };
@@ -96,9 +99,9 @@ static int sample_compare(const void *x, const void *y)
     return a->d_ns < b->d_ns ? -1 : a->d_ns > b->d_ns;
 }
 
-static void piece_begin(struct pair *pair, const struct sample *sample)
+static void piece_begin(struct pair *pair, const struct sample *sample, int64_t doubt_ns)
 {
-    struct piece piece = {.from_ns = sample->t_ns, .to_ns = sample->t_ns};
+    struct piece piece = {.from_ns = sample->t_ns, .to_ns = sample->t_ns, .doubt_ns = doubt_ns};
 
     corr_corridor_init(&piece.corridor, sample->t_ns, sample->d_ns);
     g_array_append_val(pair->pieces, piece);
@@ -127,7 +130,7 @@ static uint32_t pair_fit(struct pair *pair, int64_t slack)
     g_array_set_size(pair->pieces, 0);
     for (uint32_t i = 0; i < n; i++) {
         if (pair->pieces->len == 0)
-            piece_begin(pair, &all[i]);
+            piece_begin(pair, &all[i], all[i].t_ns);
         if (piece_take(&g_array_index(pair->pieces, struct piece, pair->pieces->len - 1), &all[i],
                        slack)) {
             if (++good >= STEP_FORGOTTEN)
@@ -139,7 +142,13 @@ static uint32_t pair_fit(struct pair *pair, int64_t slack)
         if (bad++ == 0)
             first_bad = i;
         if (bad >= STEP_EVIDENCE) {
-            piece_begin(pair, &all[first_bad]);
+            /* Limits of the other kind fit both pieces: only the last of this kind shows that the
+             * clock was not set yet. */
+            uint32_t last = first_bad;
+
+            while (last > 0 && all[last - 1].upper != all[first_bad].upper)
+                last--;
+            piece_begin(pair, &all[first_bad], all[last > 0 ? last - 1 : 0].t_ns);
             i = first_bad - 1;
             bad = 0;
         }
@@ -242,15 +251,19 @@ void corr_clock_fit(struct corr_work *work)
     for (uint32_t p = 0; p < clock->n; p++)
         for (uint32_t q = p + 1; q < clock->n; q++) {
             struct pair *pair = pair_of(clock, p, q);
-            int64_t resolution = clock->resolution_ns[p] + clock->resolution_ns[q];
+            int64_t coarse = clock->resolution_ns[p] + clock->resolution_ns[q];
+            int64_t fine = MIN(clock->resolution_ns[p], FINE_NS) +
+                           MIN(clock->resolution_ns[q], FINE_NS);
 
             if (pair->samples == NULL)
                 continue;
             pair->n = pair->samples->len;
             pair->pieces = g_array_new(FALSE, FALSE, sizeof(struct piece));
             qsort(pair->samples->data, pair->n, sizeof(struct sample), sample_compare);
-            if (pair_fit(pair, resolution) > 0)
-                pair_fit(pair, resolution + SOFTWARE_NS);
+            /* The least slack that the samples allow. */
+            if (pair_fit(pair, fine) > 0 && pair_fit(pair, fine + SOFTWARE_NS) > 0 &&
+                coarse > fine)
+                pair_fit(pair, coarse + SOFTWARE_NS);
             g_array_unref(pair->samples);
             pair->samples = NULL;
         }
@@ -278,17 +291,32 @@ uint32_t corr_clock_samples(const struct corr_clock *clock, uint32_t p, uint32_t
     return p == q ? 0 : pair_of(clock, p, q)->n;
 }
 
-static const struct piece *piece_at(const struct pair *pair, int64_t t_ns)
+/* Least and greatest offset of a pair at p's t; false if one direction only bounds it. */
+static bool pair_at(const struct pair *pair, int64_t t_ns, int64_t *least, int64_t *greatest)
 {
-    const struct piece *best = NULL;
+    const struct piece *pieces = (const struct piece *)pair->pieces->data;
+    uint32_t n = pair->pieces->len, at = 0;
 
-    for (uint32_t i = 0; i < pair->pieces->len; i++) {
-        const struct piece *piece = &g_array_index(pair->pieces, struct piece, i);
+    while (at + 1 < n && pieces[at + 1].from_ns <= t_ns)
+        at++;
+    if (pieces[at].n_upper == 0 || pieces[at].n_lower == 0)
+        return false;
+    corr_corridor_at(&pieces[at].corridor, t_ns, least, greatest);
+    /* Around the moment at which a clock was set nobody knows which piece holds. */
+    for (uint32_t other = at > 0 ? at - 1 : 0; other <= at + 1 && other < n; other++) {
+        const struct piece *later = &pieces[MAX(at, other)];
+        int64_t l, g, jump;
 
-        if (best == NULL || piece->from_ns <= t_ns)
-            best = piece;
+        if (other == at || pieces[other].n_upper == 0 || pieces[other].n_lower == 0)
+            continue;
+        corr_corridor_at(&pieces[other].corridor, t_ns, &l, &g);
+        jump = MAX(llabs(g - *least), llabs(*greatest - l));
+        if (t_ns >= later->doubt_ns - jump && t_ns <= later->from_ns + jump) {
+            *least = MIN(*least, l);
+            *greatest = MAX(*greatest, g);
+        }
     }
-    return best;
+    return true;
 }
 
 /* q minus p at p's t, from the corridor of the pair itself. */
@@ -297,7 +325,6 @@ static struct corr_clock_answer direct(const struct corr_clock *clock, uint32_t 
 {
     struct corr_clock_answer answer = {CORR_CLOCK_UNKNOWN, 0, 0};
     const struct pair *pair = pair_of(clock, p, q);
-    const struct piece *piece;
     int64_t least, greatest;
 
     if (pair->pieces == NULL || pair->pieces->len == 0)
@@ -311,12 +338,10 @@ static struct corr_clock_answer direct(const struct corr_clock *clock, uint32_t 
         there.offset_ns = -there.offset_ns;
         return there;
     }
-    piece = piece_at(pair, t_ns);
-    if (piece->n_upper == 0 || piece->n_lower == 0) {
+    if (!pair_at(pair, t_ns, &least, &greatest)) {
         answer.status = CORR_CLOCK_DRIFT_ONLY;
         return answer;
     }
-    corr_corridor_at(&piece->corridor, t_ns, &least, &greatest);
     answer.status = CORR_CLOCK_BOUNDED;
     answer.offset_ns = least + (greatest - least) / 2;
     answer.error_ns = (greatest - least + 1) / 2;

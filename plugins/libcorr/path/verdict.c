@@ -265,8 +265,9 @@ static bool answered_from(const struct judge *j, const struct corr_packet *packe
 {
     const struct corr_obs *asked = corr_store_obs(j->work->store, obs);
 
-    if (packet->kind != CORR_KIND_ECHO || next_conv == CORR_NONE)
-        return false;
+    if (packet->kind != CORR_KIND_ECHO || next_conv == CORR_NONE ||
+        corr_result_conv(j->result, j->result->obs_conv[obs])->end[asked->dir].port == 0)
+        return false; /* a reply is not answered */
     for (unsigned dir = 0; dir < 2; dir++)
         for (uint32_t i = j->expect->run[next_conv][dir]; i < j->expect->stands->len; i++) {
             const struct corr_stand *stand =
@@ -282,13 +283,17 @@ static bool answered_from(const struct judge *j, const struct corr_packet *packe
     return false;
 }
 
-/* The same datagram sent again, soon, by an application that had no answer. */
+/*
+ * The same datagram sent again by an application that waited for an answer in
+ * vain.  A flow that is never answered repeats itself for other reasons.
+ */
 static uint32_t sent_again(const struct judge *j, uint32_t stand_index)
 {
     const struct corr_stand *me = &g_array_index(j->expect->stands, struct corr_stand, stand_index);
     const struct corr_obs *obs = corr_store_obs(j->work->store, me->obs);
+    uint32_t answer = j->expect->run[me->conv][!me->dir];
 
-    if (obs->kind == CORR_KIND_TCP || obs->len < 8 || obs->weak)
+    if (obs->kind == CORR_KIND_TCP || obs->len < 8 || obs->weak || answer == CORR_NONE)
         return 0;
     for (uint32_t i = stand_index + 1; i < j->expect->stands->len && i < stand_index + 32; i++) {
         const struct corr_stand *stand = &g_array_index(j->expect->stands, struct corr_stand, i);
@@ -297,9 +302,19 @@ static uint32_t sent_again(const struct judge *j, uint32_t stand_index)
 
         if (stand->conv != me->conv || stand->dir != me->dir)
             break;
-        if (other->kind == obs->kind && corr_obs_same_content(obs, other, &known) && known &&
-            other->seq == obs->seq)
-            return other->frame;
+        if (other->kind != obs->kind || !corr_obs_same_content(obs, other, &known) || !known ||
+            other->seq != obs->seq)
+            continue;
+        for (; answer < j->expect->stands->len; answer++) {
+            const struct corr_stand *back = &g_array_index(j->expect->stands, struct corr_stand,
+                                                           answer);
+
+            if (back->conv != me->conv || back->dir == me->dir || back->obs > stand->obs)
+                break;
+            if (back->obs > me->obs)
+                return 0; /* it was answered in between */
+        }
+        return other->frame;
     }
     return 0;
 }

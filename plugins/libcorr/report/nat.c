@@ -72,6 +72,8 @@ static GPtrArray *collect(const struct corr_result *r, const uint8_t *mask)
         if (s->prev == CORR_NONE || s->duplicate || !corr_packet_counts(mask, s->packet))
             continue;
         const struct corr_packet *p = corr_result_packet(r, s->packet);
+        if (p->kind == CORR_KIND_ICMP_ERROR)
+            continue; /* translated along with the conversation that it quotes */
         const struct corr_sighting *before = corr_result_sighting(r, s->prev);
         const struct corr_obs *a = corr_result_obs(r, before), *b = corr_result_obs(r, s);
         if (p->flow == CORR_NONE || !(a->have & b->have & CORR_HAVE_IP))

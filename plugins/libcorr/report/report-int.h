@@ -75,6 +75,22 @@ static inline bool corr_fate_is_drop(unsigned fate)
     return fate == CORR_FATE_CONFIRMED || fate == CORR_FATE_PROBABLE || fate == CORR_FATE_BLOCKED;
 }
 
+/* Of a group of equal packets, whichever they are. */
+static inline uint32_t corr_group_lost(const struct corr_group *group)
+{
+    return group->n_from > group->n_to ? group->n_from - group->n_to : 0;
+}
+
+static inline unsigned corr_group_count(const struct corr_result *r)
+{
+    return r->groups ? r->groups->len : 0;
+}
+
+static inline const struct corr_group *corr_result_group(const struct corr_result *r, unsigned i)
+{
+    return &g_array_index(r->groups, struct corr_group, i);
+}
+
 static inline uint32_t corr_sighting_point(const struct corr_result *r,
                                            const struct corr_sighting *s)
 {

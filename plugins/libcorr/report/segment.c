@@ -123,6 +123,14 @@ void corr_segments_add(struct corr_segments *segments, const struct corr_result 
     }
 }
 
+void corr_segments_add_group(struct corr_segments *segments, const struct corr_group *group)
+{
+    struct corr_segment *segment = corr_segment_get(segments, group->from, group->to);
+
+    segment->packets += MIN(group->n_from, group->n_to);
+    segment->lost += corr_group_lost(group);
+}
+
 void corr_segments_add_missed(struct corr_segments *segments, const struct corr_result *r,
                               uint32_t packet)
 {

@@ -34,6 +34,9 @@ struct corr_segment *corr_segment_find(const struct corr_segments *segments, uin
 void corr_segments_add(struct corr_segments *segments, const struct corr_result *r,
                        uint32_t packet);
 
+/* Counts the members of a group of equal packets: none of them is known, their number is. */
+void corr_segments_add_group(struct corr_segments *segments, const struct corr_group *group);
+
 /* Counts the points that a packet passed unseen; after every packet was added. */
 void corr_segments_add_missed(struct corr_segments *segments, const struct corr_result *r,
                               uint32_t packet);

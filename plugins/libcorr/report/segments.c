@@ -91,6 +91,9 @@ void corr_build_segments(const struct corr_result *r, const struct corr_frame_se
     for (uint32_t i = 0; i < r->packets->len; i++)
         if (corr_packet_counts(mask, i))
             corr_segments_add(segments, r, i);
+    for (unsigned i = 0; i < corr_group_count(r); i++)
+        if (corr_frame_set_has(frames, corr_result_group(r, i)->frame))
+            corr_segments_add_group(segments, corr_result_group(r, i));
     /* A gap is placed by the neighbours that whole packets show, so these go first. */
     for (uint32_t i = 0; i < r->packets->len; i++)
         if (corr_packet_counts(mask, i))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* test_parse_build.c - the checks that the parser's tests share. */
+/* test_parse_check.c - the checks that the parser's tests share. */
 #include "test_parse.h"
 
 unsigned parse_cut(const struct frame *frame, uint32_t cap, struct corr_parsed *out)
