@@ -86,31 +86,12 @@ static void missed_free(void *data)
     g_array_unref(data);
 }
 
-/*
- * One interface that shows packets twice with different MAC addresses holds
- * several link segments: files that were merged without -I none.
- */
-static void collapsed_find(struct corr_work *work)
+/* Interfaces that hold several link segments: files that were merged without -I none. */
+static void collapsed_list(struct corr_work *work)
 {
-    const struct corr_result *result = work->result;
-    uint32_t points = work->store->points->len;
-    uint32_t *twice = g_new0(uint32_t, points + 1), *all = g_new0(uint32_t, points + 1);
-
-    for (uint32_t s = 0; s < result->sightings->len; s++) {
-        const struct corr_sighting *a = corr_result_sighting(result, s);
-        const struct corr_obs *obs = corr_result_obs(result, a);
-
-        all[obs->point]++;
-        if (a->duplicate || (a->prev != CORR_NONE &&
-                             corr_result_obs(result, corr_result_sighting(result, a->prev))->point ==
-                                 obs->point))
-            twice[obs->point]++;
-    }
-    for (uint32_t p = 0; p < points; p++)
-        if (points == 1 && all[p] >= 10 && twice[p] * 5 > all[p])
-            g_array_append_val(result->collapsed, p);
-    g_free(twice);
-    g_free(all);
+    for (uint32_t p = 0; p < work->store->points->len; p++)
+        if (corr_store_point(work->store, p)->collapsed)
+            g_array_append_val(work->result->collapsed, p);
 }
 
 void corr_engine_settle(struct corr_engine *engine)
@@ -128,6 +109,7 @@ void corr_engine_settle(struct corr_engine *engine)
     result->collapsed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     result->missed = g_ptr_array_new_with_free_func(missed_free);
 
+    corr_store_split_collapsed(engine->store);
     corr_convs_split(&work);
     corr_fragments_join(&work);
     corr_flows_link(&work);
@@ -148,7 +130,7 @@ void corr_engine_settle(struct corr_engine *engine)
     corr_latencies_set(&work);
     corr_quotes_find(&work);
     corr_fates_decide(&work);
-    collapsed_find(&work);
+    collapsed_list(&work);
 
     g_free(work.head);
     g_free(work.duplicate);

@@ -8,6 +8,9 @@
 #define SAMPLE_ABOVE 256u
 #define SAMPLE_MASK 15u
 
+/* Local flows in one run that vote pair by pair. */
+#define ALL_PAIRS 8u
+
 /* Bits of evidence that an equal anchor is worth. */
 enum {
     BITS_TUPLE = 40,     /* the same 5-tuple at another point */
@@ -35,9 +38,17 @@ static void vote_add(struct corr_work *work, GArray *votes, const struct corr_ke
     g_array_append_val(votes, vote);
 }
 
+/* Two looks of one point at one packet, before and after a router (a hairpin, say)? */
+static bool passed_router(const struct corr_work *work, uint32_t i, uint32_t k)
+{
+    const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
+
+    return a->have & b->have & CORR_HAVE_IP && a->ttl != b->ttl;
+}
+
 /*
- * One run of equal keys: the local flows in it vote pairwise, neighbour with
- * neighbour (edges compose).  Unless the key is `strong`, a run in which one
+ * One run of equal keys: the local flows in it vote pairwise; where there are
+ * many, neighbour with neighbour (edges compose).  Unless the key is `strong`, a run in which one
  * point shows two local flows proves nothing: nobody can tell which is which.
  */
 static void run_vote(struct corr_work *work, GArray *votes, const struct corr_keyed *run, size_t n,
@@ -59,10 +70,12 @@ static void run_vote(struct corr_work *work, GArray *votes, const struct corr_ke
     for (unsigned i = 0; !strong && i < k; i++)
         for (unsigned j = 0; j < i; j++)
             if (corr_result_conv(work->result, firsts[i]->conv)->point ==
-                corr_result_conv(work->result, firsts[j]->conv)->point)
+                    corr_result_conv(work->result, firsts[j]->conv)->point &&
+                !passed_router(work, firsts[i]->obs, firsts[j]->obs))
                 return;
     for (unsigned i = 1; i < k; i++)
-        vote_add(work, votes, firsts[i - 1], firsts[i], bits);
+        for (unsigned j = k <= ALL_PAIRS ? 0 : i - 1; j < i; j++)
+            vote_add(work, votes, firsts[j], firsts[i], bits);
 }
 
 static void keys_vote(struct corr_work *work, GArray *keys, GArray *votes, uint8_t bits, bool strong)
@@ -84,6 +97,19 @@ static void key_add(GArray *keys, uint64_t key, uint32_t obs, uint32_t conv)
     struct corr_keyed item = {key, obs, conv};
 
     g_array_append_val(keys, item);
+}
+
+static void tuple_vote(const struct corr_work *work, GArray *votes, const struct corr_keyed *x,
+                       const struct corr_keyed *y)
+{
+    const struct corr_conv *a = corr_result_conv(work->result, x->conv);
+    struct corr_vote vote = {
+        .conv_a = MIN(x->conv, y->conv), .conv_b = MAX(x->conv, y->conv), .same_tuple = true,
+        .flip = x->obs != y->obs, .bits = a->proto == 6 ? BITS_TUPLE_TCP : BITS_TUPLE,
+    };
+
+    if (a->point != corr_result_conv(work->result, y->conv)->point)
+        g_array_append_val(votes, vote);
 }
 
 /* Local flows with equal 5-tuples at different points; within a point, contexts tell them apart. */
@@ -108,18 +134,9 @@ static void tuples_vote(struct corr_work *work, GArray *votes)
     corr_keyed_sort((struct corr_keyed *)keys->data, keys->len);
     items = (struct corr_keyed *)keys->data;
     for (size_t i = 0, end; i < keys->len; i = end) {
-        for (end = i + 1; end < keys->len && items[end].key == items[i].key; end++) {
-            const struct corr_conv *a = corr_result_conv(result, items[end - 1].conv);
-            const struct corr_conv *b = corr_result_conv(result, items[end].conv);
-            struct corr_vote vote = {
-                .conv_a = items[end - 1].conv, .conv_b = items[end].conv, .same_tuple = true,
-                .flip = items[end - 1].obs != items[end].obs,
-                .bits = a->proto == 6 ? BITS_TUPLE_TCP : BITS_TUPLE,
-            };
-
-            if (a->point != b->point)
-                g_array_append_val(votes, vote);
-        }
+        for (end = i + 1; end < keys->len && items[end].key == items[i].key; end++)
+            for (size_t k = end - i < ALL_PAIRS ? i : end - 1; k < end; k++)
+                tuple_vote(work, votes, &items[k], &items[end]);
     }
     g_array_unref(keys);
 }

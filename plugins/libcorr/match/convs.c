@@ -29,6 +29,8 @@ static void sequence_starts(struct corr_work *work)
         const struct corr_obs *obs = corr_store_obs(work->store, i);
         struct corr_conv_seq *seq = &work->conv_seq[work->result->obs_conv[i]];
 
+        if (seq->ttl[obs->dir] == 0)
+            seq->ttl[obs->dir] = obs->ttl;
         if (obs->kind != CORR_KIND_TCP || !(obs->have & CORR_HAVE_SEQ))
             continue;
         if (!seq->has_first[obs->dir]) {

@@ -57,10 +57,11 @@ struct corr_delay {
     int64_t d_ns;
 };
 
-/* Where the sequence numbers of one direction of a local flow began. */
+/* How a local flow began, by its directions. */
 struct corr_conv_seq {
     uint32_t first[2], isn[2];
     bool has_first[2], has_isn[2];
+    uint8_t ttl[2]; /* of the first packet; any protocol */
 };
 
 /* Everything that settling works with. */
@@ -72,7 +73,6 @@ struct corr_work {
     uint32_t *duplicate; /* observation that this one is a same-point copy of; CORR_NONE */
     uint32_t *total;     /* fragments' heads: bytes of the IP payload; 0 unknown */
 
-    /* per local flow and its direction: sequence numbers as first seen */
     struct corr_conv_seq *conv_seq;
 
     /* per local flow: what has to be subtracted to compare with the flow's first member */

@@ -27,16 +27,20 @@
 enum { COLUMNS(CORR_COLUMN_ENUM) };
 static const struct corr_column columns[] = {COLUMNS(CORR_COLUMN_INIT) CORR_COLUMN_END};
 
-/* Lost packets of which nobody can tell the frame. */
-struct group {
-    uint32_t flow, after, before, count;
-    uint8_t fate, cause;
+/*
+ * Packets of a flow direction that reached a point, so that each loss before
+ * that point can tell how many came through after it.
+ */
+struct arrivals {
+    uint64_t key[2]; /* flow << 1 | direction, point */
+    GArray *packets; /* uint32_t, ascending */
 };
 
 /* "TCP 10.0.1.2:40212 > 198.51.100.5:80 seq 4121 len 1448" */
 static void append_packet(const struct corr_result *r, const struct corr_packet *p, GString *text)
 {
-    const struct corr_obs *obs = corr_result_obs(r, corr_result_sighting(r, p->first));
+    /* As the last point shows it: there one looks for it, on the way to the next. */
+    const struct corr_obs *obs = corr_result_obs(r, corr_result_sighting(r, p->drop_after));
     const struct corr_conv *conv = corr_store_conv(r->store, obs->conv);
     gsize start = text->len;
 
@@ -80,7 +84,7 @@ static void append_points(const struct corr_result *r, const struct corr_packet 
     }
 }
 
-static void append_what(const struct corr_result *r, uint32_t packet, GString *text)
+static void append_what(const struct corr_result *r, uint32_t packet, uint32_t later, GString *text)
 {
     const struct corr_packet *p = corr_result_packet(r, packet);
 
@@ -98,6 +102,9 @@ static void append_what(const struct corr_result *r, uint32_t packet, GString *t
         g_string_append(text, "; ");
         corr_text_evidence(r, packet, text);
     }
+    if (later)
+        g_string_append_printf(text, "; %u later packet%s of the flow arrived", later,
+                               later == 1 ? "" : "s");
 }
 
 static void set_common(const struct corr_result *r, struct corr_row *row, uint32_t flow,
@@ -113,35 +120,103 @@ static void set_common(const struct corr_result *r, struct corr_row *row, uint32
         corr_cell_set_text(row, C_CAUSE, corr_cause_word(cause));
 }
 
-static int compare_groups(const void *a, const void *b)
+static void add_groups(const struct corr_result *r, const struct corr_frame_set *frames,
+                       struct corr_report_table *out)
 {
-    const struct group *x = a, *y = b;
-    if (x->flow != y->flow)
-        return x->flow < y->flow ? -1 : 1;
-    if (x->after != y->after)
-        return x->after < y->after ? -1 : 1;
-    if (x->before != y->before)
-        return x->before < y->before ? -1 : 1;
-    if (x->fate != y->fate)
-        return (int)x->fate - (int)y->fate;
-    return (int)x->cause - (int)y->cause;
-}
-
-static void add_groups(const struct corr_result *r, GArray *groups, struct corr_report_table *out)
-{
-    g_array_sort(groups, compare_groups);
-    for (unsigned i = 0, end; i < groups->len; i = end) {
-        const struct group *g = &g_array_index(groups, struct group, i);
-        for (end = i; end < groups->len; end++)
-            if (compare_groups(g, &g_array_index(groups, struct group, end)) != 0)
-                break;
+    for (unsigned i = 0; i < corr_group_count(r); i++) {
+        const struct corr_group *group = corr_result_group(r, i);
+        uint32_t lost = corr_group_lost(group);
+        if (lost == 0 || !corr_frame_set_has(frames, group->frame))
+            continue;
         struct corr_row *row = corr_report_row(out);
         g_autofree char *what = g_strdup_printf(
-            "%u of a group of equal packets were lost; nobody can tell which", end - i);
-        set_common(r, row, g->flow, g->after, g->before, g->fate, g->cause);
-        corr_cell_set_count(row, C_PACKETS, end - i);
+            "%u of %u equal packets (the first in frame %u) seen at %s never reached %s; nobody "
+            "can tell which",
+            lost, group->n_from, group->frame, corr_store_point(r->store, group->from)->name,
+            corr_store_point(r->store, group->to)->name);
+        set_common(r, row, group->flow, group->from, group->to, CORR_FATE_PROBABLE,
+                   CORR_CAUSE_UNKNOWN);
+        corr_cell_set_count(row, C_PACKETS, lost);
         corr_cell_set_text(row, C_WHAT, what);
     }
+}
+
+static guint arrivals_hash(const void *data)
+{
+    const struct arrivals *a = data;
+    uint64_t key = (a->key[0] * 31 + a->key[1]) * UINT64_C(0x9e3779b97f4a7c15);
+    return (guint)(key >> 32);
+}
+
+static gboolean arrivals_equal(const void *a, const void *b)
+{
+    return memcmp(((const struct arrivals *)a)->key, ((const struct arrivals *)b)->key,
+                  sizeof((const struct arrivals *)a)->key) == 0;
+}
+
+static void arrivals_free(void *data)
+{
+    struct arrivals *a = data;
+    g_array_free(a->packets, TRUE);
+    g_free(a);
+}
+
+static struct arrivals arrivals_key(const struct corr_packet *p, uint32_t point)
+{
+    return (struct arrivals){{(uint64_t)p->flow << 1 | (p->dir & 1), point}, NULL};
+}
+
+/* `lost`: (frame << 32 | packet) of each loss. */
+static GHashTable *arrivals_collect(const struct corr_result *r, const GArray *lost)
+{
+    GHashTable *index =
+        g_hash_table_new_full(arrivals_hash, arrivals_equal, arrivals_free, NULL);
+    g_autofree uint8_t *wanted = g_malloc0(r->flows->len + 1); /* flows with a loss */
+
+    for (unsigned i = 0; i < lost->len; i++) {
+        const struct corr_packet *p =
+            corr_result_packet(r, (uint32_t)g_array_index(lost, uint64_t, i));
+        if (p->flow >= r->flows->len || p->drop_before == CORR_NONE)
+            continue;
+        struct arrivals key = arrivals_key(p, p->drop_before);
+        wanted[p->flow] = 1;
+        if (g_hash_table_contains(index, &key))
+            continue;
+        key.packets = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        g_hash_table_add(index, g_memdup2(&key, sizeof key));
+    }
+    for (uint32_t i = 0; i < r->packets->len && lost->len; i++) {
+        const struct corr_packet *p = corr_result_packet(r, i);
+        if (p->flow >= r->flows->len || !wanted[p->flow])
+            continue;
+        for (uint32_t k = p->first; k < p->first + p->n; k++) {
+            const struct corr_sighting *s = corr_result_sighting(r, k);
+            struct arrivals key = arrivals_key(p, corr_sighting_point(r, s));
+            struct arrivals *a = g_hash_table_lookup(index, &key);
+            /* A packet that passes the point twice arrives once. */
+            if (a && (a->packets->len == 0 ||
+                      g_array_index(a->packets, uint32_t, a->packets->len - 1) != i))
+                g_array_append_val(a->packets, i);
+        }
+    }
+    return index;
+}
+
+/* Packets are numbered as they were first seen: later ones have higher numbers. */
+static uint32_t arrivals_after(GHashTable *index, const struct corr_packet *p, uint32_t packet)
+{
+    struct arrivals key = arrivals_key(p, p->drop_before);
+    const struct arrivals *a = g_hash_table_lookup(index, &key);
+    unsigned lo = 0, hi = a ? a->packets->len : 0;
+
+    while (lo < hi) {
+        unsigned mid = lo + (hi - lo) / 2;
+        if (g_array_index(a->packets, uint32_t, mid) <= packet)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return a ? a->packets->len - lo : 0;
 }
 
 /* By frame, then packet: how users read a capture. */
@@ -178,7 +253,6 @@ void corr_build_drops(const struct corr_result *r, const struct corr_frame_set *
 {
     g_autofree uint8_t *mask = corr_packet_mask(r, frames);
     g_autoptr(GArray) lost = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    g_autoptr(GArray) groups = g_array_new(FALSE, FALSE, sizeof(struct group));
     g_autoptr(GHashTable) reasons = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autoptr(GString) text = g_string_new(NULL);
     uint64_t undetermined = 0;
@@ -194,18 +268,14 @@ void corr_build_drops(const struct corr_result *r, const struct corr_frame_set *
             g_hash_table_replace(reasons, g_strdup(text->str), GUINT_TO_POINTER(count + 1));
             undetermined++;
         }
-        if (!corr_fate_is_drop(p->fate) || p->drop_after == CORR_NONE)
+        if (!corr_fate_is_drop(p->fate) || p->drop_after == CORR_NONE || p->ambiguous)
             continue;
         const struct corr_obs *obs = corr_result_obs(r, corr_result_sighting(r, p->drop_after));
-        if (p->ambiguous) {
-            struct group g = {p->flow, obs->point, p->drop_before, 1, p->fate, p->cause};
-            g_array_append_val(groups, g);
-        } else {
-            uint64_t key = (uint64_t)obs->frame << 32 | i;
-            g_array_append_val(lost, key);
-        }
+        uint64_t key = (uint64_t)obs->frame << 32 | i;
+        g_array_append_val(lost, key);
     }
     g_array_sort(lost, compare_lost);
+    g_autoptr(GHashTable) arrivals = arrivals_collect(r, lost);
     for (unsigned i = 0; i < lost->len; i++) {
         uint32_t packet = (uint32_t)g_array_index(lost, uint64_t, i);
         const struct corr_packet *p = corr_result_packet(r, packet);
@@ -217,10 +287,10 @@ void corr_build_drops(const struct corr_result *r, const struct corr_frame_set *
         if (p->evidence)
             corr_cell_add_frame(row, C_EVIDENCE, p->evidence);
         g_string_truncate(text, 0);
-        append_what(r, packet, text);
+        append_what(r, packet, arrivals_after(arrivals, p, packet), text);
         corr_cell_set_text(row, C_WHAT, text->str);
     }
-    add_groups(r, groups, out);
+    add_groups(r, frames, out);
     note_undetermined(reasons, undetermined, out);
 }
 

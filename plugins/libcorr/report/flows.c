@@ -259,24 +259,73 @@ static void add_row(const struct corr_result *r, uint32_t number, const struct s
     add_segments(r, segments, row);
 }
 
+/* Groups of equal packets by flow; their members' fates are known in sum only. */
+static int compare_groups(const void *a, const void *b)
+{
+    const struct corr_group *x = *(const struct corr_group *const *)a;
+    const struct corr_group *y = *(const struct corr_group *const *)b;
+    if (x->flow != y->flow)
+        return x->flow < y->flow ? -1 : 1;
+    return x < y ? -1 : x > y; /* as they stand in the result */
+}
+
+static GPtrArray *sort_groups(const struct corr_result *r, const struct corr_frame_set *frames)
+{
+    GPtrArray *groups = g_ptr_array_new();
+
+    for (unsigned i = 0; i < corr_group_count(r); i++)
+        if (corr_frame_set_has(frames, corr_result_group(r, i)->frame))
+            g_ptr_array_add(groups, (void *)corr_result_group(r, i));
+    g_ptr_array_sort(groups, compare_groups);
+    return groups;
+}
+
+/* Level-2 flows run between MAC addresses, or none at all. */
+static bool is_ip(const struct corr_result *r, const struct corr_flow *flow)
+{
+    if (flow->convs->len == 0)
+        return flow->proto != 0;
+    const struct corr_member *member = &g_array_index(flow->convs, struct corr_member, 0);
+    uint8_t len = corr_result_conv(r, member->conv)->end[0].addr.len;
+    return len == 4 || len == 16;
+}
+
 void corr_build_flows(const struct corr_result *r, const struct corr_frame_set *frames,
                       struct corr_report_table *out)
 {
     g_autofree uint8_t *mask = corr_packet_mask(r, frames);
     struct by_flow by = sort_by_flow(r, mask);
+    g_autoptr(GPtrArray) groups = sort_groups(r, frames);
     struct corr_segments *segments = corr_segments_new();
+    uint32_t without_ip = 0;
+    unsigned next = 0;
 
     for (uint32_t f = 0; f < r->flows->len; f++) {
         struct sums sums = {.longest = {CORR_NONE, CORR_NONE}};
         if (by.start[f] == by.start[f + 1])
             continue;
+        if (!is_ip(r, corr_result_flow(r, f))) {
+            without_ip++;
+            continue;
+        }
         corr_segments_clear(segments);
         for (uint32_t k = by.start[f]; k < by.start[f + 1]; k++) {
             add_packet(r, by.packets[k], &sums);
             corr_segments_add(segments, r, by.packets[k]);
         }
+        for (; next < groups->len; next++) {
+            const struct corr_group *group = g_ptr_array_index(groups, next);
+            if (group->flow > f)
+                break;
+            if (group->flow < f)
+                continue;
+            corr_segments_add_group(segments, group);
+            sums.lost += corr_group_lost(group);
+        }
         add_row(r, f, &sums, segments, out);
     }
+    if (without_ip)
+        corr_report_note(out, "+ %u flow%s without IP", without_ip, without_ip == 1 ? "" : "s");
     corr_segments_free(segments);
     g_free(by.start);
     g_free(by.packets);

@@ -75,6 +75,7 @@ static const struct corr_column columns[] = {COLUMNS(CORR_COLUMN_INIT) CORR_COLU
 
 struct sums {
     uint64_t frames, readable, matched, truncated, missed, seen, duplicates;
+    uint64_t silent; /* packets whose fate is unknown because nothing was captured here then */
     int64_t first_ns, last_ns;
     int64_t step_ns; /* largest power of ten that divides every time stamp; 0: none seen */
 };
@@ -123,9 +124,15 @@ static void add_missed(const struct corr_result *r, const struct corr_frame_set 
     g_autofree uint8_t *mask = corr_packet_mask(r, frames);
 
     for (uint32_t i = 0; i < r->packets->len; i++) {
-        const GArray *missed = corr_packet_missed(r, corr_result_packet(r, i));
-        for (unsigned m = 0; missed && m < missed->len && corr_packet_counts(mask, i); m++)
+        const struct corr_packet *p = corr_result_packet(r, i);
+        const GArray *missed = corr_packet_missed(r, p);
+        if (!corr_packet_counts(mask, i))
+            continue;
+        for (unsigned m = 0; missed && m < missed->len; m++)
             sums[g_array_index(missed, uint32_t, m)].missed++;
+        if (p->fate == CORR_FATE_UNDETERMINED && p->drop_before < r->store->points->len &&
+            p->reason && g_str_has_prefix(p->reason, "outage"))
+            sums[p->drop_before].silent++;
     }
 }
 
@@ -236,7 +243,7 @@ static bool is_collapsed(const struct corr_result *r, uint32_t point)
 
 /* The trust in a point does not depend on the display filter: `sums` are of all frames. */
 static enum verdict judge(const struct corr_result *r, uint32_t number, const struct sums *sums,
-                          enum corr_clock_status status, struct corr_row *row)
+                          unsigned n_points, enum corr_clock_status status, struct corr_row *row)
 {
     const struct corr_point *point = corr_store_point(r->store, number);
     enum verdict verdict = TRUSTWORTHY;
@@ -251,7 +258,7 @@ static enum verdict judge(const struct corr_result *r, uint32_t number, const st
         reason(row, &verdict, WITH_CARE,
                "several captures were merged into this one interface, their points are guessed "
                "from addresses: merge again with 'mergecap -I none'");
-    if (r->store->points->len == 1)
+    if (n_points == 1)
         reason(row, &verdict, WITH_CARE,
                "the file has one capture point only: merge captures of several points into it, "
                "with 'mergecap -I none'");
@@ -270,6 +277,11 @@ static enum verdict judge(const struct corr_result *r, uint32_t number, const st
                "them; use a larger buffer (dumpcap -B), a shorter snapshot length or a filter",
                sums->missed, share->str);
     }
+    if (sums->silent)
+        reason(row, &verdict, WITH_CARE,
+               "the capture paused: what became of %" G_GUINT64_FORMAT " packets that should have "
+               "come by cannot be told",
+               sums->silent);
     if (sums->duplicates) {
         double copies = (double)sums->duplicates / (double)sums->frames;
         g_string_truncate(share, 0);
@@ -288,7 +300,7 @@ static enum verdict judge(const struct corr_result *r, uint32_t number, const st
                "length (-s 0)",
                share->str);
     }
-    if (r->store->points->len > 1 && sums->matched) {
+    if (n_points > 1 && sums->matched) {
         if (status == CORR_CLOCK_UNKNOWN)
             reason(row, &verdict, WITH_CARE,
                    "its clock cannot be compared with the others': no latencies from or to here");
@@ -302,7 +314,8 @@ static enum verdict judge(const struct corr_result *r, uint32_t number, const st
 }
 
 static void add_row(const struct corr_result *r, uint32_t number, const struct sums *shown,
-                    const struct sums *all, int64_t base_ns, struct corr_report_table *out)
+                    const struct sums *all, unsigned n_points, int64_t base_ns,
+                    struct corr_report_table *out)
 {
     static const char *const words[] = {"trustworthy", "use with care", "not trustworthy"};
     const struct corr_point *point = corr_store_point(r->store, number);
@@ -334,7 +347,54 @@ static void add_row(const struct corr_result *r, uint32_t number, const struct s
                            pieces, base_ns);
     if (pieces)
         g_array_free(pieces, TRUE);
-    corr_cell_set_text(row, C_VERDICT, words[judge(r, number, all, status, row)]);
+    corr_cell_set_text(row, C_VERDICT, words[judge(r, number, all, n_points, status, row)]);
+}
+
+/* An interface that was divided (`tcpdump -i any`) has its frames at its parts. */
+static bool is_divided(const struct corr_store *store, uint32_t number)
+{
+    const struct corr_point *point = corr_store_point(store, number);
+
+    if (point->ifindex || point->frames)
+        return false;
+    for (uint32_t i = 0; i < store->points->len; i++) {
+        const struct corr_point *part = corr_store_point(store, i);
+        if (part->ifindex && part->section == point->section &&
+            part->interface == point->interface)
+            return true;
+    }
+    return false;
+}
+
+/* Nothing matches: the captures have nothing in common, or there is but one. */
+static void note_unmatched(const struct corr_store *store, const struct sums *all,
+                           unsigned n_points, struct corr_report_table *out)
+{
+    int64_t begin_ns = INT64_MIN, end_ns = INT64_MAX; /* what all captures cover */
+    unsigned with_frames = 0;
+
+    for (uint32_t i = 0; i < store->points->len; i++) {
+        if (all[i].matched)
+            return;
+        if (all[i].readable == 0)
+            continue;
+        with_frames++;
+        begin_ns = MAX(begin_ns, all[i].first_ns);
+        end_ns = MIN(end_ns, all[i].last_ns);
+    }
+    if (with_frames == 0)
+        return;
+    if (n_points == 1)
+        corr_report_note(out, "Nothing can match: there is one capture point. Merge the captures "
+                              "of several points into one file with 'mergecap -I none'.");
+    else if (with_frames > 1 && begin_ns > end_ns)
+        corr_report_note(out, "Nothing matches: the captures do not overlap in time, as their "
+                              "clocks tell it. Were they taken at the same time, of the same "
+                              "path?");
+    else
+        corr_report_note(out, "Nothing matches: does another capture overlap in time, and is it "
+                              "of the same path? Compare addresses, interfaces and capture "
+                              "filters.");
 }
 
 void corr_build_points(const struct corr_result *r, const struct corr_frame_set *frames,
@@ -344,17 +404,14 @@ void corr_build_points(const struct corr_result *r, const struct corr_frame_set 
     g_autofree struct sums *all = sum_up(r, NULL);
     g_autofree struct sums *some = frames ? sum_up(r, frames) : NULL;
     int64_t base_ns = store->obs->len ? corr_store_obs(store, 0)->time_ns : 0;
+    unsigned n_points = 0;
 
-    for (uint32_t i = 0; i < store->points->len; i++) {
-        /* An interface that was divided (`any`) has all its frames at its parts. */
-        const struct corr_point *point = corr_store_point(store, i);
-        const struct corr_point *next =
-            i + 1 < store->points->len ? corr_store_point(store, i + 1) : NULL;
-        if (all[i].frames == 0 && next && next->ifindex && next->section == point->section &&
-            next->interface == point->interface)
-            continue;
-        add_row(r, i, some ? &some[i] : &all[i], &all[i], base_ns, out);
-    }
+    for (uint32_t i = 0; i < store->points->len; i++)
+        n_points += !is_divided(store, i);
+    for (uint32_t i = 0; i < store->points->len; i++)
+        if (!is_divided(store, i))
+            add_row(r, i, some ? &some[i] : &all[i], &all[i], n_points, base_ns, out);
+    note_unmatched(store, all, n_points, out);
     if (store->n_refused)
         corr_report_note(out,
                          "%" G_GUINT64_FORMAT " packets are above the limit of %u and were "

@@ -3,6 +3,7 @@
 #include "report/text.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "report/report-int.h"
 
@@ -163,28 +164,94 @@ void corr_text_ends(const struct corr_result *r, const struct corr_obs *obs, GSt
     corr_text_endpoint(&conv->end[!obs->dir], conv->has_ports, conv->proto, text);
 }
 
+/* RFC 792, RFC 4443: the messages that tell why a packet was not forwarded. */
+static const char *icmp_word(uint8_t type, uint8_t code, bool v6)
+{
+    static const struct {
+        bool v6;
+        uint8_t type;
+        int code; /* -1: any other */
+        const char *word;
+    } words[] = {
+        {false, 3, 3, "port unreachable"},
+        {false, 3, 4, "fragmentation needed"},
+        {false, 3, 9, "administratively prohibited"},
+        {false, 3, 10, "administratively prohibited"},
+        {false, 3, 13, "administratively prohibited"},
+        {false, 3, -1, "destination unreachable"},
+        {false, 11, -1, "time exceeded"},
+        {false, 12, -1, "parameter problem"},
+        {true, 1, 1, "administratively prohibited"},
+        {true, 1, 4, "port unreachable"},
+        {true, 1, 5, "source address failed policy"},
+        {true, 1, -1, "destination unreachable"},
+        {true, 2, -1, "packet too big"},
+        {true, 3, -1, "time exceeded"},
+        {true, 4, -1, "parameter problem"},
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++)
+        if (words[i].v6 == v6 && words[i].type == type &&
+            (words[i].code == code || words[i].code < 0))
+            return words[i].word;
+    return NULL;
+}
+
+/* A packet may be lost several times: any later transmission of it counts. */
+static bool is_again(const struct corr_result *r, const struct corr_packet *p, uint32_t lost)
+{
+    uint32_t original = p->original;
+    for (int depth = 0; depth < 64 && original != CORR_NONE && original != lost; depth++)
+        original = corr_result_packet(r, original)->original;
+    return original == lost;
+}
+
+/* What the frame's packet does about the lost one; NULL if that is not to be seen. */
+static const char *evidence_verb(const struct corr_result *r, const struct corr_packet *p,
+                                 const struct corr_obs *obs, uint32_t lost)
+{
+    const struct corr_packet *l = corr_result_packet(r, lost);
+    const struct corr_obs *first = corr_result_obs(r, corr_result_sighting(r, l->first));
+    bool same_way = p->flow == l->flow && p->dir == l->dir && p->flow != CORR_NONE;
+
+    if (obs->kind == CORR_KIND_TCP && obs->tcp_flags & CORR_TCP_RST)
+        return "resets it";
+    if (p->kind != l->kind || !(same_way || is_again(r, p, lost)))
+        return NULL;
+    if (l->kind != CORR_KIND_TCP)
+        return "asks again";
+    if (first->tcp_flags & CORR_TCP_SYN)
+        return "tries again";
+    return is_again(r, p, lost) || (p->from < l->to && l->from < p->to) ? "retransmits it" : NULL;
+}
+
 void corr_text_evidence(const struct corr_result *r, uint32_t packet, GString *text)
 {
     const struct corr_store *store = r->store;
     uint32_t frame = corr_result_packet(r, packet)->evidence;
-    uint32_t obs = frame < store->frame_obs->len ? g_array_index(store->frame_obs, uint32_t, frame)
-                                                 : CORR_NONE;
-    const char *verb = "proves it";
-    for (; obs < store->obs->len && corr_store_obs(store, obs)->frame == frame; obs++) {
-        for (uint32_t k = r->obs_first[obs]; k < r->obs_first[obs + 1]; k++) {
+    uint32_t o = frame < store->frame_obs->len ? g_array_index(store->frame_obs, uint32_t, frame)
+                                               : CORR_NONE;
+    const char *verb = NULL;
+
+    for (; o < store->obs->len && corr_store_obs(store, o)->frame == frame; o++) {
+        const struct corr_obs *obs = corr_store_obs(store, o);
+        for (uint32_t k = r->obs_first[o]; k < r->obs_first[o + 1]; k++) {
             const struct corr_sighting *s = corr_result_sighting(r, r->obs_sightings[k]);
             const struct corr_packet *p = corr_result_packet(r, s->packet);
-            /* A packet may be lost several times: any later transmission of it counts. */
-            uint32_t original = p->original;
-            for (int depth = 0; depth < 64 && original != CORR_NONE && original != packet; depth++)
-                original = corr_result_packet(r, original)->original;
-            if (original == packet)
-                verb = "retransmits it";
-            else if (p->kind == CORR_KIND_ICMP_ERROR)
-                verb = "reports it (ICMP)";
+            if (p->kind == CORR_KIND_ICMP_ERROR) {
+                bool v6 = corr_store_conv(store, obs->conv)->end[0].addr.len == 16;
+                const char *word = icmp_word(obs->icmp_type, obs->icmp_code, v6);
+                g_string_append_printf(text, "frame %u reports it (ICMP%s%s)", frame,
+                                       word ? " " : "", word ? word : "");
+                return;
+            }
+            if (!verb)
+                verb = evidence_verb(r, p, obs, packet);
         }
     }
-    g_string_append_printf(text, "frame %u %s", frame, verb);
+    if (verb && strcmp(verb, "retransmits it") == 0)
+        g_string_append_printf(text, "retransmitted in frame %u", frame);
+    else
+        g_string_append_printf(text, "frame %u %s", frame, verb ? verb : "proves it");
 }
 
 void corr_text_reason(const struct corr_result *r, const struct corr_packet *p, GString *text)

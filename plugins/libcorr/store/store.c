@@ -6,6 +6,7 @@
 
 #include "store/hash.h"
 #include "store/index.h"
+#include "store/store-int.h"
 
 #define DEFAULT_MAX_OBSERVATIONS 20000000u
 
@@ -62,8 +63,8 @@ void corr_store_free(struct corr_store *store)
     g_free(store);
 }
 
-static uint32_t point_append(struct corr_store *store, uint32_t section, uint32_t interface,
-                             uint32_t ifindex, const char *name)
+uint32_t corr_store_append_point(struct corr_store *store, uint32_t section, uint32_t interface,
+                                 uint32_t ifindex, const char *name)
 {
     struct corr_point *point = g_new0(struct corr_point, 1);
 
@@ -88,7 +89,7 @@ static uint32_t point_find(const struct corr_store *store, uint32_t section, uin
         const struct corr_point *point = corr_store_point(store, i);
 
         if (point->section == section && point->interface == interface &&
-            point->ifindex == ifindex)
+            point->ifindex == ifindex && point->segment == 0)
             return i;
     }
     return CORR_NONE;
@@ -99,7 +100,7 @@ uint32_t corr_store_add_point(struct corr_store *store, uint32_t section, uint32
 {
     uint32_t point = point_find(store, section, interface, 0);
 
-    return point != CORR_NONE ? point : point_append(store, section, interface, 0, name);
+    return point != CORR_NONE ? point : corr_store_append_point(store, section, interface, 0, name);
 }
 
 /* `tcpdump -i any` shows every interface of a host: each is a point of its own. */
@@ -112,7 +113,7 @@ static uint32_t point_of_ifindex(struct corr_store *store, uint32_t base, uint32
     if (point != CORR_NONE)
         return point;
     name = g_strdup_printf("%s/if%u", of->name, ifindex);
-    point = point_append(store, of->section, of->interface, ifindex, name);
+    point = corr_store_append_point(store, of->section, of->interface, ifindex, name);
     g_free(name);
     return point;
 }
@@ -132,7 +133,7 @@ static bool context_equal(const void *key, uint32_t position, const void *user)
                   sizeof(struct corr_context)) == 0;
 }
 
-static uint32_t context_get(struct corr_store *store, const struct corr_parsed *packet)
+uint32_t corr_store_find_context(struct corr_store *store, const struct corr_parsed *packet)
 {
     struct corr_context context;
     uint64_t hash, key = 0;
@@ -233,6 +234,19 @@ static uint64_t conv_hash(const struct corr_conv *conv)
     return corr_hash(&key, sizeof key);
 }
 
+uint32_t corr_store_find_conv(struct corr_store *store, const struct corr_conv *conv)
+{
+    uint64_t hash = conv_hash(conv);
+    uint32_t found = corr_index_find(store->conv_index, hash, conv_equal, conv, store);
+
+    if (found == CORR_NONE) {
+        found = store->convs->len;
+        g_array_append_val(store->convs, *conv);
+        corr_index_add(store->conv_index, hash, found);
+    }
+    return found;
+}
+
 static uint32_t conv_get(struct corr_store *store, const struct corr_parsed *packet,
                          uint32_t point, uint32_t context, uint8_t *dir)
 {
@@ -243,7 +257,6 @@ static uint32_t conv_get(struct corr_store *store, const struct corr_parsed *pac
         .proto = packet->proto,
         .has_ports = (packet->have & CORR_HAVE_PORTS) != 0,
     };
-    uint64_t hash;
     uint32_t found;
 
     if (packet->kind == CORR_KIND_L2) {
@@ -256,13 +269,7 @@ static uint32_t conv_get(struct corr_store *store, const struct corr_parsed *pac
     }
     if (!conv.has_ports)
         conv.end[0].port = conv.end[1].port = 0;
-    hash = conv_hash(&conv);
-    found = corr_index_find(store->conv_index, hash, conv_equal, &conv, store);
-    if (found == CORR_NONE) {
-        found = store->convs->len;
-        g_array_append_val(store->convs, conv);
-        corr_index_add(store->conv_index, hash, found);
-    }
+    found = corr_store_find_conv(store, &conv);
     *dir = !endpoint_equal(&corr_store_conv(store, found)->end[0], &conv.end[0]);
     return found;
 }
@@ -279,7 +286,7 @@ static uint8_t level_of(const struct corr_parsed *packet)
 static void packet_append(struct corr_store *store, const struct corr_frame *frame,
                           const struct corr_parsed *packet, uint32_t point)
 {
-    uint32_t context = context_get(store, packet);
+    uint32_t context = corr_store_find_context(store, packet);
     struct corr_obs obs = {
         .time_ns = frame->time_ns, .dfull = packet->dfull, .frame = frame->number,
         .have = packet->have, .context = context, .l2 = l2_get(store, packet, context),
@@ -343,6 +350,8 @@ void corr_store_add_frame(struct corr_store *store, const struct corr_frame *fra
     n = corr_parse(frame, packets);
     if (packets[0].have & CORR_HAVE_IFINDEX && store->points->len < UINT16_MAX - 1)
         at = point_of_ifindex(store, at, packets[0].ifindex);
+    if (corr_store_point(store, at)->collapsed)
+        at = corr_store_segment(store, at, &packets[0]);
     point = g_ptr_array_index(store->points, at);
     if (point->frames++ == 0)
         point->link = frame->link;

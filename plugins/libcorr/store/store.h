@@ -91,6 +91,8 @@ struct corr_l2 {
 struct corr_point {
     uint32_t section, interface;
     uint32_t ifindex; /* SLL2: one point per interface index; 0 otherwise */
+    uint64_t segment; /* of a collapsed interface: which link segment this point is; else 0 */
+    bool collapsed;   /* shows several link segments: its frames go to points of their own */
     char *name;       /* unique; owned */
     uint32_t link;    /* LINKTYPE_ of its first frame */
     uint64_t frames;  /* all frames, also those that hold no packet */
@@ -159,6 +161,14 @@ static inline const struct corr_endpoint *corr_store_dst(const struct corr_store
 {
     return &corr_store_conv(store, obs->conv)->end[!obs->dir];
 }
+
+/*
+ * Files that were merged without keeping their interfaces apart show packets
+ * twice at one interface, with other MAC addresses behind a router.  Gives each
+ * link segment (MAC pair and VLANs) of such an interface a point of its own, for
+ * the frames seen so far and those to come.
+ */
+void corr_store_split_collapsed(struct corr_store *store);
 
 /* "vlan 100, vxlan 77", or "" for none. */
 void corr_context_text(const struct corr_store *store, uint32_t context, GString *text);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* store-int.h - what the files of the store share. */
+#ifndef CORR_STORE_INT_H
+#define CORR_STORE_INT_H
+
+#include "store/store.h"
+
+uint32_t corr_store_append_point(struct corr_store *store, uint32_t section, uint32_t interface,
+                                 uint32_t ifindex, const char *name);
+
+/* The local flow with these endpoints, in either direction; created at first sight. */
+uint32_t corr_store_find_conv(struct corr_store *store, const struct corr_conv *conv);
+
+/* The encapsulations around a packet; created at first sight. */
+uint32_t corr_store_find_context(struct corr_store *store, const struct corr_parsed *packet);
+
+/* The point of a frame's link segment at a collapsed interface. */
+uint32_t corr_store_segment(struct corr_store *store, uint32_t base,
+                            const struct corr_parsed *packet);
+
+#endif /* CORR_STORE_INT_H */
