@@ -122,10 +122,12 @@ void corr_engine_settle(struct corr_engine *engine)
     corr_packets_build(&work);
     corr_orders_find(&work);
     corr_clock_fit(&work);
+    corr_delays_pool(&work);
     corr_cells_assign(&work, true);
     corr_packets_build(&work);
     corr_orders_find(&work);
     corr_clock_fit(&work);
+    corr_groups_count(&work);
     corr_hops_number(&work);
     corr_latencies_set(&work);
     corr_quotes_find(&work);

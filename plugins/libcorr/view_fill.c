@@ -16,6 +16,7 @@
 #include "report/nat_text.h"
 #include "report/report-int.h"
 #include "report/text.h"
+#include "report/why.h"
 
 /* What is looked up once per frame. */
 struct fill {
@@ -114,36 +115,6 @@ static void add_frame_once(const struct fill *f, enum corr_field field, GArray *
     corr_view_add_number(f->view, field, frame);
 }
 
-static void fill_why(struct fill *f)
-{
-    const struct corr_packet *p = f->p;
-    unsigned points = 0;
-    GString *text = f->text;
-
-    for (uint32_t i = 0; i < p->n; i++)
-        points += !corr_result_sighting(f->r, p->first + i)->duplicate;
-    g_string_truncate(text, 0);
-    if (p->ambiguous) {
-        g_string_printf(text, "ambiguous: equal packets (%u%s), nobody could tell which is which",
-                        p->candidates, p->candidates == 255 ? " or more" : "");
-    } else if (!f->matched) {
-        g_string_assign(text, "no copy at any other point");
-    } else if (points < 2) {
-        g_string_printf(text, "%s: %u copies at one point", corr_method_word(p->method), f->count);
-    } else {
-        static const char *const why[CORR_METHOD_COUNT] = {
-            [CORR_METHOD_PACKET_ID] = "the capture itself numbers the packet, at",
-            [CORR_METHOD_EXACT] = "content unique at",
-            [CORR_METHOD_TRANSLATED] = "content unique under a learned translation at",
-            [CORR_METHOD_RANGE] = "the same bytes, cut as each point saw them, at",
-            [CORR_METHOD_ALIGNED] = "told apart from equal packets by ID, time stamp or order at",
-        };
-        const char *reason = why[p->method] ? why[p->method] : "seen at";
-        g_string_printf(text, "%s: %s %u points", corr_method_word(p->method), reason, points);
-    }
-    corr_view_add_text(f->view, CORR_FIELD_why, text->str);
-}
-
 static void fill_identity(struct fill *f)
 {
     for (unsigned i = 0; i < f->sightings->len; i++) {
@@ -154,7 +125,9 @@ static void fill_identity(struct fill *f)
     corr_view_add_number(f->view, CORR_FIELD_match_count, f->count);
     if (f->matched)
         corr_view_add_text(f->view, CORR_FIELD_method, corr_method_word(f->p->method));
-    fill_why(f);
+    g_string_truncate(f->text, 0);
+    corr_text_why(f->r, f->main, f->count, f->text);
+    corr_view_add_text(f->view, CORR_FIELD_why, f->text->str);
     if (f->p->quotes != CORR_NONE)
         corr_view_add_number(f->view, CORR_FIELD_quotes, f->p->quotes + 1);
     if (f->p->ambiguous) {
@@ -216,6 +189,8 @@ static const struct corr_sighting *fill_latency(struct fill *f)
 {
     const struct corr_sighting *found = NULL;
 
+    if (f->p->ambiguous)
+        return NULL;
     for (unsigned i = 0; i < f->sightings->len; i++) {
         const struct corr_sighting *s =
             corr_result_sighting(f->r, g_array_index(f->sightings, uint32_t, i));
@@ -355,7 +330,9 @@ static void fill_flow(struct fill *f)
 {
     uint32_t flow = f->p->flow;
 
-    if (flow == CORR_NONE && f->r->obs_conv && f->r->conv_flow)
+    /* The local flow of a later fragment has no ports: it is no conversation of its own. */
+    if (flow == CORR_NONE && f->obs->kind != CORR_KIND_FRAGMENT && f->r->obs_conv &&
+        f->r->conv_flow)
         flow = f->r->conv_flow[f->r->obs_conv[f->s->obs]];
     if (flow != CORR_NONE && f->obs->have & CORR_HAVE_IP)
         corr_view_add_number(f->view, CORR_FIELD_flow, flow + 1);
@@ -365,7 +342,7 @@ static void fill_changes(struct fill *f)
 {
     g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
 
-    if (f->s->hop < 2 || f->s->duplicate)
+    if (f->s->hop < 2 || f->s->duplicate || f->p->ambiguous)
         return;
     corr_change_collect(f->r, f->main, texts);
     for (unsigned i = 0; i < texts->len; i++)

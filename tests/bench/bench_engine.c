@@ -161,7 +161,7 @@ static void row_print(const struct traffic_options *options, uint32_t n, const s
 {
     double ns = 1e9 / n, total = cost->observe_s + cost->settle_s + cost->lookup_s;
 
-    printf("%-7s %6u %8u  %7.0f %7.0f %7.0f %7.0f  %8.2f  %6.0f %7.0f %6.0f", 
+    printf("%-7s %6u %8u  %7.0f %7.0f %7.0f %7.0f  %8.2f  %6.0f %7.0f %6.0f",
            traffic_words[options->shape], options->points, n, cost->observe_s * ns,
            cost->settle_s * ns, cost->lookup_s * ns, cost->report_s * ns, n / total * 1e-6,
            cost->store_bytes / n, cost->settled_bytes / n, cost->peak_bytes / n);

@@ -45,35 +45,35 @@ def cell(text):
 # -- generated parts -----------------------------------------------------------------------------
 
 def groups(text):
-    """A text table: its lines up to the heading, then each row with the lines below it."""
+    """A text table: lines of its heading, rows with the lines below them, notes at its end."""
     lines = text.rstrip("\n").split("\n")
-    found = []
-    for line in lines[3:]:
+    found, notes = [], []
+    for number, line in enumerate(lines[3:], 3):
+        if not line:
+            notes = lines[number:]
+            break
         if line.startswith("    ") and found:
             found[-1].append(line)
-        elif line:
+        else:
             found.append([line])
-    return lines[:3], found
+    return lines[:3], found, notes
 
 
 def excerpt(text, kind):
-    """The first row of each kind, a TCP one if there is one; what is left out shows as dots."""
-    head, all_rows = groups(text)
+    """The first row of each kind, a TCP one if there is one; dots tell of others."""
+    head, all_rows, notes = groups(text)
     chosen = {}
     for number, row in enumerate(all_rows):
         key = kind(row)
         if key not in chosen or ("tcp" in " ".join(row).lower() and
                                  "tcp" not in " ".join(all_rows[chosen[key]]).lower()):
             chosen[key] = number
-    lines, last = list(head), -1
+    lines = list(head)
     for number in sorted(chosen.values()):
-        if number != last + 1:
-            lines.append("[...]")
         lines += all_rows[number]
-        last = number
-    if last != len(all_rows) - 1:
+    if len(chosen) < len(all_rows):
         lines.append("[...]")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines + notes) + "\n"
 
 
 def make_report(folder):

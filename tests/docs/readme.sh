@@ -21,6 +21,7 @@ same "$readme" "$T/README.md"
 
 title "its fields are those that tshark has, by name and by kind of value"
 awk -F'\t' '{ print $3 }' "$T/docs/fields.tsv" | sort >"$T/registered"
+# shellcheck disable=SC2016  # backquotes of Markdown
 sed -nE 's/^\| `(corr\.[a-z_.0-9]+)` \|.*/\1/p' "$readme" | sort >"$T/documented"
 same "$T/registered" "$T/documented"
 expect 0 corr_tshark -G fields
@@ -95,19 +96,23 @@ if [ "$run" -lt 8 ] || [ "$skipped" -lt 5 ]; then
     fail "only $run commands run and $skipped skipped: is the search right?"
 fi
 
-title "what it says of snap lengths: 96 bytes lose no drop of the sample"
-editcap -s 96 "$CORR_FILE" "$T/snapped.pcapng"
-chmod 644 "$T/snapped.pcapng"
+title "what it says of snap lengths, under Limits: edit it there when this changes"
 chmod 755 "$T"
-for file in "$CORR_FILE" "$T/snapped.pcapng"; do
-    corr_tshark -q -r "$file" -z corr,drops,csv >"$T/$(basename "$file").csv"
+for bytes in 65535 96 64; do
+    editcap -s "$bytes" "$CORR_FILE" "$T/snapped.pcapng"
+    chmod 644 "$T/snapped.pcapng"
+    corr_tshark -q -r "$T/snapped.pcapng" -z corr,drops,csv | cut -d, -f1,5,6 | sort >"$T/snap$bytes"
 done
-same "$T/sample.pcapng.csv" "$T/snapped.pcapng.csv"
+same "$T/snap65535" "$T/snap96"
+comm -13 "$T/snap65535" "$T/snap64" >"$T/false"
+[ "$(wc -l <"$T/false")" -eq 1 ] || fail "64 bytes make $(wc -l <"$T/false") false drops, not 1"
+[ "$(($(wc -l <"$T/snap65535") - 1))" -eq 27 ] || fail "the sample has no longer 27 drops"
 
 title "its generator refuses what it does not know"
 expect 1 docs nonsense "$readme"
 sed 's/<!-- generated: fields -->/<!-- fields -->/' "$readme" >"$T/broken.md"
 expect 1 docs parts "$T/broken.md" "$T/docs"
+# shellcheck disable=SC2016
 printf '\nSee [this](no/such/file.md) and `tests/nothing.sh`.\n' | cat "$readme" - >"$T/broken.md"
 expect 1 docs paths "$T/broken.md" "$CORR_SOURCE"
 has err 'no/such/file\.md'

@@ -42,6 +42,7 @@ static inline void builder_init(struct builder *b)
     b->result.sightings = g_array_new(FALSE, FALSE, sizeof(struct corr_sighting));
     b->result.convs = g_array_new(FALSE, FALSE, sizeof(struct corr_conv));
     b->result.flows = g_array_new(FALSE, FALSE, sizeof(struct corr_flow));
+    b->result.groups = g_array_new(FALSE, FALSE, sizeof(struct corr_group));
     b->result.missed = g_ptr_array_new();
     b->result.collapsed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
 }
@@ -250,6 +251,7 @@ static inline void builder_clear(struct builder *b)
     g_array_free(r->sightings, TRUE);
     g_array_free(r->convs, TRUE);
     g_array_free(r->flows, TRUE);
+    g_array_free(r->groups, TRUE);
     g_array_free(r->collapsed, TRUE);
     g_free(r->obs_first);
     g_free(r->obs_sightings);

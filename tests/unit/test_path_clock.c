@@ -128,8 +128,7 @@ static void step(void)
     traffic(w, &way, 0, MS(100), 300, 200000, true);
     world_run(w);
     for (int64_t at = 0; at < SEC(30); at += MS(500))
-        if (ABS(at - SEC(15)) > MS(1500))
-            assert_bounded(w, 0, 1, at, MS(5));
+        assert_bounded(w, 0, 1, at, ABS(at - SEC(15)) > MS(2500) ? MS(5) : SEC(2));
     pieces = corr_result_clock_pieces(corr_engine_result(w->engine), 1, &status);
     if (corr_engine_result(w->engine)->clock_reference == 0)
         g_assert_cmpuint(pieces->len, ==, 2);

@@ -151,7 +151,7 @@ static void blocked(void)
         struct shape p = tcp(1, 6000, 2, 25, SYN, 777, 0);
 
         p.ip_id = (uint16_t)(700 + i);
-        syn[i] = walk(s.w, &s.way, MS(100 + (100 << i)), p, 1);
+        syn[i] = walk(s.w, &s.way, MS(100 + (50 << i)), p, 1);
     }
     s.now = MS(120);
     /* Other TCP to the same host passes, before and after. */

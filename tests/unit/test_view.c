@@ -143,7 +143,9 @@ static void test_seen_once(void)
     assert_field(view, match_id, "1");
     assert_field(view, match_count, "1");
     assert_field(view, method, NULL);
-    assert_field(view, why, "no copy at any other point");
+    assert_field(view, why,
+                 "no copy at any other point: its flow was seen at lan, wan, server, this packet "
+                 "was not");
     assert_field(view, hop, NULL);
     assert_field(view, path, NULL);
     assert_field(view, nat_src, NULL);
@@ -367,6 +369,10 @@ static void test_notes(void)
     g_assert_null(view->expert);
     look(&b, 3, view);
     assert_field(view, ambiguous, "1");
+    assert_field(view, why,
+                 "ambiguous: 7 equal packets at one point, nobody could tell which is which");
+    assert_field(view, hop, NULL);
+    assert_field(view, path, NULL);
     assert_field(view, quotes, "1");
     assert_field(view, dropped, NULL);
     g_assert_cmpint(view->severity, ==, CORR_SEVERITY_NOTE);

@@ -29,6 +29,8 @@
 #define RESOLVED 8
 /* Least share of the alignments, by weight, that a pair must stand in. */
 #define SURE 0.9
+/* What exchanging the partners of two neighbours must cost: odds of nine to one. */
+#define EXCHANGE 2.2
 /* Sightings of one cell at two stations whose product is larger are not aligned. */
 #define ALIGN_MAX 4000000u
 
@@ -93,7 +95,6 @@ static double score_delay(const struct corr_work *work, uint32_t i, uint32_t k, 
                           double jitter)
 {
     const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
-    const struct corr_obs *lower = a->point < b->point ? a : b;
     struct corr_expectation expect;
     double scale, x;
     int order;
@@ -112,7 +113,7 @@ static double score_delay(const struct corr_work *work, uint32_t i, uint32_t k, 
                 -(clock.error_ns + CORR_CLOCK_SLACK_NS))
             return IMPOSSIBLE;
     }
-    if (!corr_delay_expect(work, a->point, b->point, flow_dir, lower->time_ns, &expect))
+    if (!corr_delay_expect(work, i, k, flow_dir, &expect))
         return 0;
     /* Half a part in ten thousand: how far two clocks may drift apart since the nearest delay. */
     scale = fmax(fmax(1.5 * (double)expect.spread_ns, 50e3), jitter) +
@@ -171,7 +172,8 @@ static double pair_score(const struct corr_work *work, const struct corr_cell *c
     score += score_id(work, i, k, cell->range);
     if (a->kind == CORR_KIND_TCP)
         score += score_tcp(work, i, k);
-    if (!corr_obs_same_content(a, b, &known))
+    /* What an ICMP error quotes is translated with it (RFC 5508). */
+    if (a->kind != CORR_KIND_ICMP_ERROR && !corr_obs_same_content(a, b, &known))
         score -= 12;
     return score;
 }
@@ -236,6 +238,38 @@ static void align(const double *score, uint32_t m, uint32_t n, double *pair)
     g_free(f);
 }
 
+/*
+ * Alignments keep order, networks need not.  Where time does not tell neighbours
+ * apart, a pair counts only if exchanging partners with a neighbour is clearly
+ * worse by what the headers say; otherwise both pairs lose their certainty.
+ */
+static void exchanges_refuse(const double *score, uint32_t m, uint32_t n, double *pair)
+{
+    uint32_t last_i = 0, last_k = 0;
+    bool has_last = false;
+    GArray *doubt = g_array_new(FALSE, FALSE, sizeof(size_t));
+
+    for (uint32_t i = 0; i < m; i++)
+        for (uint32_t k = 0; k < n; k++) {
+            size_t at = (size_t)i * n + k, before = (size_t)last_i * n + last_k;
+
+            if (pair[at] < SURE)
+                continue;
+            if (has_last && score[at] + score[before] - score[(size_t)last_i * n + k] -
+                                    score[(size_t)i * n + last_k] <
+                                EXCHANGE) {
+                g_array_append_val(doubt, at);
+                g_array_append_val(doubt, before);
+            }
+            last_i = i;
+            last_k = k;
+            has_last = true;
+        }
+    for (uint32_t d = 0; d < doubt->len; d++)
+        pair[g_array_index(doubt, size_t, d)] = SURE / 2;
+    g_array_unref(doubt);
+}
+
 /* --- growing instances along the path ------------------------------------------------------ */
 
 /* An instance while its cell is being assigned. */
@@ -243,6 +277,7 @@ struct growing {
     GArray *obs; /* uint32_t, one per station */
     bool ambiguous;
     int64_t when; /* expected time at the station that is asked next */
+    int64_t spread_ns; /* how far other packets of the flow are from theirs; 0 unknown */
 };
 
 static uint32_t growing_last(const struct growing *g)
@@ -285,9 +320,10 @@ static void expect_at(const struct corr_work *work, struct growing *g, uint32_t 
 
     g->when = last->time_ns;
     if (last->point != at->point &&
-        corr_delay_expect(work, last->point, at->point, flow_dir,
-                          last->point < at->point ? last->time_ns : at->time_ns, &expect))
+        corr_delay_expect(work, growing_last(g), next, flow_dir, &expect)) {
         g->when += expect.d_ns;
+        g->spread_ns = expect.spread_ns;
+    }
 }
 
 /*
@@ -359,9 +395,9 @@ static double median(double *values, uint32_t n)
  * is not the right one, and time must not tell: the scale becomes that wide.
  */
 static double jitter_of(const struct corr_work *work, const GPtrArray *open, const uint32_t *rest,
-                        uint32_t n)
+                        uint32_t n, bool *resolved)
 {
-    double *off = g_new(double, n + 1), *gaps = g_new(double, open->len + n + 1), jitter, spacing;
+    double *off = g_new(double, n + 1), *gaps = g_new(double, open->len + n + 1), jitter, spacing, spread;
     uint32_t at = 0, n_gaps = 0;
 
     for (uint32_t k = 0; k < n; k++) {
@@ -384,7 +420,9 @@ static double jitter_of(const struct corr_work *work, const GPtrArray *open, con
     spacing = median(gaps, n_gaps);
     g_free(off);
     g_free(gaps);
-    return n_gaps > 0 && jitter * RESOLVED > spacing ? fmax(jitter, 4 * spacing) : jitter;
+    spread = 1.5 * (double)((const struct growing *)g_ptr_array_index(open, 0))->spread_ns;
+    *resolved = n_gaps == 0 || fmax(jitter, spread) * RESOLVED <= spacing;
+    return *resolved ? jitter : fmax(fmax(jitter, spread), 4 * spacing);
 }
 
 /* The sightings of one more station join the instances. */
@@ -413,7 +451,8 @@ static void station_join(const struct corr_work *work, const struct corr_cell *c
         uint32_t m = open->len, w = rest->len;
         bool too_many = (uint64_t)m * w > ALIGN_MAX;
         double *score = g_new(double, too_many ? 1 : 2 * (size_t)m * w), *pair = score;
-        double jitter = jitter_of(work, open, (const uint32_t *)rest->data, w);
+        bool resolved;
+        double jitter = jitter_of(work, open, (const uint32_t *)rest->data, w, &resolved);
 
         if (!too_many) {
             pair = score + (size_t)m * w;
@@ -423,6 +462,8 @@ static void station_join(const struct corr_work *work, const struct corr_cell *c
                         pair_score(work, cell, growing_last(g_ptr_array_index(open, i)),
                                    g_array_index(rest, uint32_t, k), jitter);
             align(score, m, w, pair);
+            if (!resolved)
+                exchanges_refuse(score, m, w, pair);
         }
         for (uint32_t k = 0; k < w; k++) {
             uint32_t obs = g_array_index(rest, uint32_t, k);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "match/learn.h"
+#include "path/order.h"
 
 /* Delays kept of one flow direction between two points; more are thinned out evenly. */
 #define DELAYS_PER_FLOW 256u
@@ -52,8 +53,9 @@ static void pair_learn(struct corr_work *work, uint32_t i, uint32_t k, uint32_t 
     }
     if (with_delay) {
         const struct corr_obs *p = a->point < b->point ? a : b, *q = p == a ? b : a;
-        struct corr_delay delay = {p->point, q->point, flow_dir, p->time_ns,
-                                   q->time_ns - p->time_ns};
+        const uint32_t *conv = work->result->obs_conv;
+        struct corr_delay delay = {p->point, q->point, flow_dir, conv[p == a ? i : k],
+                                   conv[p == a ? k : i], p->time_ns, q->time_ns - p->time_ns};
 
         g_array_append_val(work->delays, delay);
     }
@@ -67,19 +69,11 @@ static int delay_compare(const void *x, const void *y)
         return a->p < b->p ? -1 : 1;
     if (a->q != b->q)
         return a->q < b->q ? -1 : 1;
-    if (a->flow_dir != b->flow_dir)
-        return a->flow_dir < b->flow_dir ? -1 : 1;
+    if (a->group != b->group)
+        return a->group < b->group ? -1 : 1;
     if (a->t_ns != b->t_ns)
         return a->t_ns < b->t_ns ? -1 : 1;
     return a->d_ns < b->d_ns ? -1 : a->d_ns > b->d_ns;
-}
-
-static int pooled_compare(const void *x, const void *y)
-{
-    struct corr_delay a = *(const struct corr_delay *)x, b = *(const struct corr_delay *)y;
-
-    a.flow_dir = b.flow_dir = 0;
-    return delay_compare(&a, &b);
 }
 
 void corr_cells_learn(struct corr_work *work)
@@ -113,16 +107,32 @@ void corr_cells_learn(struct corr_work *work)
                     work->duplicate[members[k]] == CORR_NONE)
                     pair_learn(work, members[i], members[k], flow_dir, sample);
     }
-    work->delays_pooled = g_array_sized_new(FALSE, FALSE, sizeof(struct corr_delay),
-                                            work->delays->len);
-    g_array_append_vals(work->delays_pooled, work->delays->data, work->delays->len);
-    if (work->delays->len > 1) {
+    if (work->delays->len > 1)
         qsort(work->delays->data, work->delays->len, sizeof(struct corr_delay), delay_compare);
-        qsort(work->delays_pooled->data, work->delays_pooled->len, sizeof(struct corr_delay),
-              pooled_compare);
-    }
     g_free(cells_of);
     g_free(seen_of);
+}
+
+/* Packets that go from p to q differ by the offset plus the delay, the others by offset minus delay. */
+void corr_delays_pool(struct corr_work *work)
+{
+    work->delays_pooled = g_array_sized_new(FALSE, FALSE, sizeof(struct corr_delay),
+                                            2 * work->delays->len);
+    for (uint32_t i = 0; i < work->delays->len; i++) {
+        struct corr_delay delay = g_array_index(work->delays, struct corr_delay, i);
+        int order = corr_order_compare(work->result, delay.group / 2, delay.group & 1, delay.conv_p,
+                                       delay.conv_q);
+
+        delay.group = CORR_WAY_ANY;
+        g_array_append_val(work->delays_pooled, delay);
+        if (order != 0) {
+            delay.group = order < 0 ? CORR_WAY_FORTH : CORR_WAY_BACK;
+            g_array_append_val(work->delays_pooled, delay);
+        }
+    }
+    if (work->delays_pooled->len > 1)
+        qsort(work->delays_pooled->data, work->delays_pooled->len, sizeof(struct corr_delay),
+              delay_compare);
 }
 
 static int i64_compare(const void *x, const void *y)
@@ -132,10 +142,8 @@ static int i64_compare(const void *x, const void *y)
     return a < b ? -1 : a > b;
 }
 
-/* Median and spread of the delays nearest in time to t, of those that compare equal by `compare`. */
-static bool nearest(const GArray *delays, const struct corr_delay *key,
-                    int (*compare)(const void *, const void *), bool pooled,
-                    struct corr_expectation *out)
+/* Median and spread of the delays of one group that are nearest in time. */
+static bool nearest(const GArray *delays, const struct corr_delay *key, struct corr_expectation *out)
 {
     const struct corr_delay *all = (const struct corr_delay *)delays->data;
     uint32_t lo = 0, hi = delays->len, from, to;
@@ -145,12 +153,12 @@ static bool nearest(const GArray *delays, const struct corr_delay *key,
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
 
-        if (compare(&all[mid], key) < 0)
+        if (delay_compare(&all[mid], key) < 0)
             lo = mid + 1;
         else
             hi = mid;
     }
-#define SAME(i) (all[i].p == key->p && all[i].q == key->q && (pooled || all[i].flow_dir == key->flow_dir))
+#define SAME(i) (all[i].p == key->p && all[i].q == key->q && all[i].group == key->group)
     from = to = lo;
     while (n < CORR_NEAREST) {
         bool left = from > 0 && SAME(from - 1), right = to < delays->len && SAME(to);
@@ -170,6 +178,7 @@ static bool nearest(const GArray *delays, const struct corr_delay *key,
         out->gap_ns = MIN(out->gap_ns, llabs(all[i].t_ns - key->t_ns));
     qsort(values, n, sizeof *values, i64_compare);
     out->d_ns = values[n / 2];
+    out->range_ns = values[n - 1] - values[0];
     for (unsigned i = 0; i < n; i++)
         spread[i] = llabs(values[i] - out->d_ns);
     qsort(spread, n, sizeof *spread, i64_compare);
@@ -178,19 +187,33 @@ static bool nearest(const GArray *delays, const struct corr_delay *key,
     return true;
 }
 
-bool corr_delay_expect(const struct corr_work *work, uint32_t p, uint32_t q, uint32_t flow_dir,
-                       int64_t t_ns, struct corr_expectation *out)
+bool corr_delay_expect(const struct corr_work *work, uint32_t i, uint32_t k, uint32_t flow_dir,
+                       struct corr_expectation *out)
 {
-    struct corr_delay key = {.flow_dir = flow_dir, .t_ns = t_ns};
-    bool swap = p > q;
+    const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
+    bool swap = a->point > b->point;
+    struct corr_delay key = {.p = MIN(a->point, b->point), .q = MAX(a->point, b->point),
+                             .group = flow_dir, .t_ns = swap ? b->time_ns : a->time_ns,
+                             .d_ns = INT64_MIN};
+    bool found = nearest(work->delays, &key, out);
+    int order;
 
-    key.p = MIN(p, q);
-    key.q = MAX(p, q);
-    key.d_ns = INT64_MIN;
-    if (!nearest(work->delays, &key, delay_compare, false, out) &&
-        !nearest(work->delays_pooled, &key, pooled_compare, true, out))
-        return false;
-    if (swap)
+    if (!found && work->delays_pooled != NULL) {
+        order = corr_order_compare(work->result, flow_dir / 2, flow_dir & 1,
+                                   work->result->obs_conv[i], work->result->obs_conv[k]);
+        key.group = order == 0                ? CORR_WAY_ANY
+                    : (order < 0) != swap ? CORR_WAY_FORTH
+                                          : CORR_WAY_BACK;
+        found = nearest(work->delays_pooled, &key, out);
+        if (!found && order != 0) {
+            key.group = CORR_WAY_ANY;
+            found = nearest(work->delays_pooled, &key, out);
+        }
+        /* Both ways together spread by the round trip. */
+        if (found && key.group == CORR_WAY_ANY)
+            out->spread_ns = MAX(out->spread_ns, out->range_ns / 2);
+    }
+    if (found && swap)
         out->d_ns = -out->d_ns;
-    return true;
+    return found;
 }

@@ -10,13 +10,18 @@
 /* Time at q minus time at p that a packet can be expected to show, by the points' own clocks. */
 struct corr_expectation {
     int64_t d_ns, spread_ns; /* median, and median distance from it */
+    int64_t range_ns;        /* greatest minus least */
     int64_t gap_ns;          /* to the nearest delay known: clocks drift meanwhile */
     unsigned n;
 };
 
-/* False if nothing is known of these points.  The same flow direction is asked first. */
-bool corr_delay_expect(const struct corr_work *work, uint32_t p, uint32_t q, uint32_t flow_dir,
-                       int64_t t_ns, struct corr_expectation *out);
+/*
+ * Time of observation k minus time of observation i that one packet would show.
+ * The same flow direction is asked first, then all that went the same way.
+ * False if nothing is known of these points.
+ */
+bool corr_delay_expect(const struct corr_work *work, uint32_t i, uint32_t k, uint32_t flow_dir,
+                       struct corr_expectation *out);
 
 struct corr_pair_facts *corr_pair_facts(const struct corr_work *work, uint32_t p, uint32_t q);
 

@@ -52,10 +52,13 @@ struct corr_pair_facts {
 /* Times between two points: D = time at q minus time at p, p < q. */
 struct corr_delay {
     uint32_t p, q;
-    uint32_t flow_dir; /* flow * 2 + dir */
-    int64_t t_ns;      /* at p */
+    uint32_t group;          /* flow * 2 + dir; pooled: which way the packet went, enum corr_way */
+    uint32_t conv_p, conv_q; /* local flows */
+    int64_t t_ns;            /* at p */
     int64_t d_ns;
 };
+
+enum corr_way { CORR_WAY_ANY, CORR_WAY_FORTH, CORR_WAY_BACK };
 
 /* How a local flow began, by its directions. */
 struct corr_conv_seq {
@@ -87,7 +90,7 @@ struct corr_work {
 
     struct corr_pair_facts *pairs; /* points x points, p < q */
     GArray *delays;                /* struct corr_delay by (p, q, flow_dir, t) */
-    GArray *delays_pooled;         /* the same by (p, q, t) */
+    GArray *delays_pooled;         /* the same by (p, q, way, t); each once more under "any" */
 };
 
 enum corr_link { CORR_LINK_NONE, CORR_LINK_TUPLE, CORR_LINK_ANCHORS };
@@ -97,9 +100,11 @@ void corr_fragments_join(struct corr_work *work);
 void corr_flows_link(struct corr_work *work);
 void corr_cells_build(struct corr_work *work);
 void corr_cells_learn(struct corr_work *work);
+void corr_delays_pool(struct corr_work *work); /* once the order of stations is known */
 /* `informed`: order, clock and learned facts may be used; otherwise cells with a choice stay open. */
 void corr_cells_assign(struct corr_work *work, bool informed);
 void corr_packets_build(struct corr_work *work);
+void corr_groups_count(struct corr_work *work); /* of ambiguous sightings, by the final order */
 void corr_quotes_find(struct corr_work *work);
 
 /* Flow and direction of an observation. */

@@ -249,9 +249,11 @@ static void sightings_index(struct corr_work *work)
     g_free(place);
 }
 
-static void groups_count(struct corr_work *work)
+void corr_groups_count(struct corr_work *work)
 {
     struct corr_result *result = work->result;
+
+    g_array_set_size(result->groups, 0);
 
     for (uint32_t i = 0, end; i < work->instances->len; i = end) {
         const struct corr_instance *at = &g_array_index(work->instances, struct corr_instance, i);
@@ -337,12 +339,9 @@ void corr_packets_build(struct corr_work *work)
         g_qsort_with_data(order, (gint)d.drafts->len, sizeof *order, draft_compare, d.drafts->data);
     g_array_set_size(result->packets, 0);
     g_array_set_size(result->sightings, 0);
-    g_array_set_size(result->groups, 0);
     for (uint32_t i = 0; i < d.drafts->len; i++)
         packet_add(work, &d, &g_array_index(d.drafts, struct draft, order[i]));
     sightings_index(work);
-    if (result->orders != NULL)
-        groups_count(work);
     g_free(order);
     g_free(d.latest);
     g_free(d.next_copy);

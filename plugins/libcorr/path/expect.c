@@ -331,10 +331,11 @@ static uint32_t times_below(const struct corr_expect *expect, uint32_t point, in
     return lo;
 }
 
-uint32_t corr_expect_count(const struct corr_expect *expect, uint32_t point, int64_t from_ns,
-                           int64_t to_ns)
+int64_t corr_expect_silence(const struct corr_expect *expect, uint32_t point, int64_t t_ns)
 {
-    return to_ns <= from_ns + 1 ? 0
-                                : times_below(expect, point, to_ns) -
-                                      times_below(expect, point, from_ns + 1);
+    uint32_t at = times_below(expect, point, t_ns);
+
+    if (at == expect->times_first[point] || at == expect->times_first[point + 1])
+        return 0; /* before the first or after the last frame: not covered, which is another case */
+    return expect->times[at] - expect->times[at - 1];
 }

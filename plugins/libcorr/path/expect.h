@@ -53,8 +53,7 @@ uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expec
 void corr_expect_around(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,
                         const struct corr_pass **before, const struct corr_pass **after);
 
-/* Observations of a point between two of its times (both excluded). */
-uint32_t corr_expect_count(const struct corr_expect *expect, uint32_t point, int64_t from_ns,
-                           int64_t to_ns);
+/* How long a point saw nothing around one of its times: from the frame before to the one after. */
+int64_t corr_expect_silence(const struct corr_expect *expect, uint32_t point, int64_t t_ns);
 
 #endif /* CORR_EXPECT_H */

@@ -150,7 +150,8 @@ static void packets_by_flow(struct finder *f)
     g_free(place);
 }
 
-static void flow_gather(struct finder *f, uint32_t flow, struct evidence *pairs, uint32_t k)
+static void flow_gather(struct finder *f, uint32_t flow, struct evidence *pairs, uint32_t k,
+                        bool *doubtful)
 {
     const struct corr_result *result = f->work->result;
     uint32_t first = f->packet_first[flow], n = f->packet_first[flow + 1] - first;
@@ -160,8 +161,14 @@ static void flow_gather(struct finder *f, uint32_t flow, struct evidence *pairs,
     for (uint32_t i = 0; i < n; i++) {
         const struct corr_packet *packet = corr_result_packet(result, f->packets[first + i]);
 
-        if (packet->ambiguous)
+        if (packet->ambiguous) {
+            uint32_t conv =
+                result->obs_conv[corr_result_sighting(result, packet->first)->obs];
+
+            if (result->conv_flow[conv] == flow)
+                doubtful[f->orders->station[conv]] = true;
             continue;
+        }
         memset(at, 0xff, sizeof *at * k);
         for (uint32_t s = packet->first; s < packet->first + packet->n; s++) {
             uint32_t obs = corr_result_sighting(result, s)->obs;
@@ -265,14 +272,25 @@ static uint8_t *matrix_of(const struct corr_orders *orders, uint32_t flow, unsig
     return orders->before->data + orders->matrix[flow] + (size_t)dir * k * k;
 }
 
-/* Direct evidence; `weak` tells which pairs were left to the clock. */
+/* Stations that show equal packets which nobody can pair: their TTLs tell the order all the same. */
+static int judge_ttl(const struct corr_work *work, const struct corr_member *a,
+                     const struct corr_member *b, unsigned dir)
+{
+    uint8_t x = work->conv_seq[a->conv].ttl[dir ^ a->flip];
+    uint8_t y = work->conv_seq[b->conv].ttl[dir ^ b->flip];
+
+    return x == 0 || y == 0 || x == y ? 0 : x > y ? -1 : 1;
+}
+
+/* Direct evidence, else the clock. */
 static void flow_judge(struct finder *f, uint32_t flow)
 {
     const struct corr_flow *of = corr_result_flow(f->work->result, flow);
     uint32_t k = of->convs->len;
     struct evidence *pairs = g_new0(struct evidence, (size_t)k * k);
+    bool *doubtful = g_new0(bool, k);
 
-    flow_gather(f, flow, pairs, k);
+    flow_gather(f, flow, pairs, k, doubtful);
     for (unsigned dir = 0; dir < 2; dir++) {
         uint8_t *matrix = matrix_of(f->orders, flow, dir, k);
 
@@ -281,6 +299,9 @@ static void flow_judge(struct finder *f, uint32_t flow)
                 const struct evidence *e = &pairs[a * k + b];
                 int verdict = judge(e, dir);
 
+                if (verdict == 0 && e->both[dir] == 0 && doubtful[a] && doubtful[b])
+                    verdict = judge_ttl(f->work, &g_array_index(of->convs, struct corr_member, a),
+                                        &g_array_index(of->convs, struct corr_member, b), dir);
                 if (verdict != 0)
                     pool_tell(f, &g_array_index(of->convs, struct corr_member, a),
                               &g_array_index(of->convs, struct corr_member, b), dir, verdict);
@@ -290,6 +311,7 @@ static void flow_judge(struct finder *f, uint32_t flow)
             }
     }
     g_free(pairs);
+    g_free(doubtful);
 }
 
 /* Pairs that the flow itself leaves open are ordered as other flows of its hosts were. */

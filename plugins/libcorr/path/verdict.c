@@ -389,13 +389,9 @@ static const char *coverage_gap(const struct judge *j, uint32_t p, uint32_t q, i
     at = t_ns + near->d_ns;
     if (at < j->expect->first_ns[q] || at > j->expect->last_ns[q])
         return "not covered at";
-    if (before != NULL && after != NULL) {
-        int64_t from = before->t_ns + before->d_ns, to = after->t_ns + after->d_ns;
-
-        if (to - from > MAX(OUTAGE_NS, OUTAGE_GAPS * j->expect->gap_ns[q]) &&
-            corr_expect_count(j->expect, q, from, to) == 0)
-            return "outage at";
-    }
+    if (corr_expect_silence(j->expect, q, at) >
+        MAX(OUTAGE_NS, OUTAGE_GAPS * j->expect->gap_ns[q]))
+        return "outage at";
     return NULL;
 }
 

@@ -169,8 +169,7 @@ static struct arrivals arrivals_key(const struct corr_packet *p, uint32_t point)
 /* `lost`: (frame << 32 | packet) of each loss. */
 static GHashTable *arrivals_collect(const struct corr_result *r, const GArray *lost)
 {
-    GHashTable *index =
-        g_hash_table_new_full(arrivals_hash, arrivals_equal, arrivals_free, NULL);
+    GHashTable *index = g_hash_table_new_full(arrivals_hash, arrivals_equal, arrivals_free, NULL);
     g_autofree uint8_t *wanted = g_malloc0(r->flows->len + 1); /* flows with a loss */
 
     for (unsigned i = 0; i < lost->len; i++) {

@@ -359,8 +359,7 @@ static bool is_divided(const struct corr_store *store, uint32_t number)
         return false;
     for (uint32_t i = 0; i < store->points->len; i++) {
         const struct corr_point *part = corr_store_point(store, i);
-        if (part->ifindex && part->section == point->section &&
-            part->interface == point->interface)
+        if (part->ifindex && part->section == point->section && part->interface == point->interface)
             return true;
     }
     return false;

@@ -27,7 +27,7 @@ void corr_text_ends(const struct corr_result *r, const struct corr_obs *obs, GSt
 void corr_text_endpoint(const struct corr_endpoint *end, bool has_ports, uint8_t proto,
                         GString *text);
 
-/* "retransmitted in frame 9", "frame 9 asks again": how the packet's evidence proves its loss.  `p->evidence` is not 0. */
+/* "retransmitted in frame 9", "frame 9 asks again": how a loss is proved.  There is evidence. */
 void corr_text_evidence(const struct corr_result *r, uint32_t packet, GString *text);
 
 /* Why the packet's fate is unknown: "tail", "not covered at server". */
