@@ -485,10 +485,11 @@ static void fill_summary(struct fill *f, const struct corr_sighting *latency, co
         join = ", ";
     }
     if (dropped && dropped->drop_before != CORR_NONE)
-        g_string_append_printf(out, "%sdropped before %s", join,
-                               point_name(f, dropped->drop_before));
+        g_string_append_printf(out, "%sdropped before %s (%s)", join,
+                               point_name(f, dropped->drop_before), corr_fate_word(dropped->fate));
     else if (dropped)
-        g_string_append_printf(out, "%sdropped after this point", join);
+        g_string_append_printf(out, "%sdropped after this point (%s)", join,
+                               corr_fate_word(dropped->fate));
 }
 
 static void fill_packet(struct fill *f)

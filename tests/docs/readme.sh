@@ -27,7 +27,7 @@ same "$T/registered" "$T/documented"
 expect 0 corr_tshark -G fields
 for pair in corr.point:FT_STRING corr.hop_latency:FT_RELATIVE_TIME corr.nat.ip:FT_IPv4 \
     corr.next_frame:FT_FRAMENUM corr.dropped:FT_BOOLEAN corr.match_id:FT_UINT32; do
-    has out "	${pair%:*}	${pair#*:}	corr	"
+    has out "[[:space:]]${pair%:*}[[:space:]]${pair#*:}[[:space:]]corr[[:space:]]"
 done
 
 title "its tables are those that -z corr offers"

@@ -70,7 +70,8 @@ static bool chance(struct fuzz *f, unsigned percent)
 static struct piece *fresh(struct fuzz *f)
 {
     struct piece *piece = g_new0(struct piece, 1);
-    struct shape s = {.src = ip(1 + below(f, 4)), .dst = ip(5 + below(f, 4)), .content = below(f, 9)};
+    struct shape s = {
+        .src = ip(1 + below(f, 4)), .dst = ip(5 + below(f, 4)), .content = below(f, 9)};
     struct shape quoted = udp(1, 5000, 5, 53, 1);
 
     piece->link = 1;
@@ -89,7 +90,8 @@ static struct piece *fresh(struct fuzz *f)
     s.ip_id = (uint16_t)below(f, 30);
     s.proto = chance(f, 60) ? TCP : chance(f, 60) ? UDP : ICMP;
     if (s.proto == TCP) {
-        static const uint8_t flags[] = {ACK, ACK, ACK, ACK | PSH, SYN, SYN | ACK, FIN | ACK, RST, 0};
+        static const uint8_t flags[] = {ACK,       ACK,       ACK, ACK | PSH, SYN,
+                                        SYN | ACK, FIN | ACK, RST, 0};
 
         s.tcp_flags = flags[below(f, sizeof flags)];
         s.content_at = below(f, 40) * 50;

@@ -89,7 +89,8 @@ static char *renamed(const char *text, const char *const from[3], const char *co
 static void names_change_nothing_else(void)
 {
     static const char *const other[3] = {"gamma", "alpha", "beta"};
-    char *a = scene_dump(names, plain), *b = scene_dump(other, plain), *c = renamed(a, names, other);
+    char *a = scene_dump(names, plain), *b = scene_dump(other, plain);
+    char *c = renamed(a, names, other);
 
     g_assert_cmpstr(b, ==, c);
     free(a);

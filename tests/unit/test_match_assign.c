@@ -238,6 +238,36 @@ static void reordered_but_numbered(void)
     world_free(s.w);
 }
 
+/* epb_packetid of pcapng: one packet has one number at all interfaces of the capturing host. */
+static void numbered_by_the_capture(void)
+{
+    struct stage s = stage_new(MS(2));
+    struct random r = {21};
+    uint32_t at_a[40], at_b[40];
+    struct shape p = udp(1, 5000, 2, 53, 4);
+
+    background(&s, MS(20), 40, 1000000);
+    for (unsigned i = 0; i < 40; i++) {
+        p.ttl = 64;
+        at_a[i] = world_see(s.w, 0, MS(100) + US(2 * i), &p);
+        p.ttl = 63;
+        at_b[i] = world_see(s.w, 1, MS(102) + random_below(&r, 1000000), &p);
+        for (unsigned k = 0; k < 2; k++) {
+            struct world_frame *f =
+                &g_array_index(s.w->seen, struct world_frame, k ? at_b[i] : at_a[i]);
+
+            f->has_packet_id = true;
+            f->packet_id = 1000 + i;
+        }
+    }
+    world_run(s.w);
+    for (unsigned i = 0; i < 40; i++) {
+        assert_same(s.w, at_a[i], at_b[i]);
+        assert_world_field(s.w, at_a[i], method, "packet-id");
+    }
+    world_free(s.w);
+}
+
 void add_assign_tests(void)
 {
     g_test_add_func("/match/assign/a retransmission is another packet: told by IP ID", by_ip_id);
@@ -256,4 +286,5 @@ void add_assign_tests(void)
                     ambiguous_counts_of_strangers);
     g_test_add_func("/match/assign/equal packets in order, none lost", in_order_without_loss);
     g_test_add_func("/match/assign/numbered copies may be reordered", reordered_but_numbered);
+    g_test_add_func("/match/assign/the capture itself numbers packets", numbered_by_the_capture);
 }

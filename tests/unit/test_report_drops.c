@@ -20,6 +20,9 @@ static void test_drops_say_what_happened(void)
         cell(t, 0, "frame")->count, ==,
         corr_result_obs(&b.result, corr_result_sighting(&b.result, lost->drop_after))->frame);
     g_assert_cmpuint(cell(t, 0, "match_id")->count, ==, 7);
+    g_assert_cmpstr(cell(t, 0, "protocol")->text, ==, "tcp");
+    g_assert_cmpstr(cell(t, 0, "src")->text, ==, "203.0.113.7");
+    g_assert_cmpuint(cell(t, 0, "dst_port")->count, ==, 80);
     g_assert_cmpstr(cell(t, 0, "after")->text, ==, "wan");
     g_assert_cmpstr(cell(t, 0, "before")->text, ==, "server");
     g_assert_cmpstr(cell(t, 0, "verdict")->text, ==, "confirmed");

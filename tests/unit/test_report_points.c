@@ -25,6 +25,53 @@ static void test_divided_interfaces(void)
     builder_clear(&b);
 }
 
+/* What mergecap collapsed into one interface: the warning stands at each of its points. */
+static void test_collapsed_interfaces(void)
+{
+    struct builder b;
+    builder_init(&b);
+    uint32_t whole = builder_point(&b, "if0");
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t part = builder_point(&b, i ? "if0/b" : "if0/a");
+        struct corr_point *point = g_ptr_array_index(b.store->points, part);
+        point->interface = corr_store_point(b.store, whole)->interface;
+        point->segment = i + 1;
+        builder_obs(&b, builder_conv(&b, part, 17, "10.0.0.1", 1, "10.0.0.2", 2), 0, i);
+    }
+    builder_packet(&b, CORR_NONE, 0, 0, 1, CORR_NONE);
+    g_array_append_val(b.result.collapsed, whole);
+    builder_finish(&b);
+    struct corr_report_table *t = BUILD(points, &b, NULL);
+    g_assert_cmpuint(t->rows->len, ==, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        g_assert_cmpstr(cell(t, i, "verdict")->text, ==, "use with care");
+        g_assert_nonnull(strstr(g_ptr_array_index(cell(t, i, "reasons")->list, 0),
+                                "merge again with 'mergecap -I none'"));
+    }
+    corr_report_table_free(t);
+    builder_clear(&b);
+}
+
+/* Captures of both sides of a translator, collapsed: one point shows packets in two forms. */
+static void test_readdressed_packets_hint_at_mergecap(void)
+{
+    struct builder b;
+    builder_init(&b);
+    uint32_t point = builder_point(&b, "if0");
+    uint32_t c = builder_conv(&b, point, 17, "192.168.1.10", 1000, "8.8.8.8", 53);
+    uint32_t d = builder_conv(&b, point, 17, "203.0.113.7", 3000, "8.8.8.8", 53);
+    uint32_t flow = builder_flow(&b, 17, c, d, CORR_NONE);
+    builder_obs(&b, c, 0, 0);
+    builder_obs(&b, d, 0, 1000);
+    builder_packet(&b, flow, 0, 0, 1, CORR_NONE);
+    builder_finish(&b);
+    struct corr_report_table *t = BUILD(points, &b, NULL);
+    g_assert_nonnull(strstr(g_ptr_array_index(cell(t, 0, "reasons")->list, 0),
+                            "were several captures merged into this one interface?"));
+    corr_report_table_free(t);
+    builder_clear(&b);
+}
+
 /* One packet at each of two points, which have nothing in common. */
 static char *note_of_strangers(int64_t apart_ns, unsigned n)
 {
@@ -125,6 +172,8 @@ static void test_clock_cells_follow_the_contract(void)
 void add_points_tests(void)
 {
     g_test_add_func("/points/divided", test_divided_interfaces);
+    g_test_add_func("/points/collapsed", test_collapsed_interfaces);
+    g_test_add_func("/points/readdressed", test_readdressed_packets_hint_at_mergecap);
     g_test_add_func("/points/nothing-matches", test_points_say_that_nothing_matches);
     g_test_add_func("/points/give-reasons", test_points_give_reasons);
     g_test_add_func("/points/clock", test_clock_cells_follow_the_contract);

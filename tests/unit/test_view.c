@@ -87,7 +87,7 @@ static void test_request_and_reply(void)
     assert_field(view, match_id, "1");
     assert_field(view, match_count, "4");
     assert_field(view, method, "exact");
-    assert_field(view, why, "exact: content unique at 4 points");
+    assert_field(view, why, "exact: same content and no other packet like it, at 4 points");
     assert_field(view, ambiguous, NULL);
     assert_field(view, hop, "3");
     assert_field(view, path, "client > lan > wan > server");
@@ -185,7 +185,7 @@ static void test_losses(void)
     g_assert_cmpstr(view->expert, ==,
                     "Packet 1 was lost after wan, before server "
                     "(probable, cause: mtu; frame 5 proves it).");
-    g_assert_true(g_str_has_suffix(view->summary, ", dropped before server"));
+    g_assert_true(g_str_has_suffix(view->summary, ", dropped before server (probable)"));
     look(&b, 2, view);
     assert_field(view, dropped, NULL);
     assert_field(view, drop_after, NULL);

@@ -22,6 +22,7 @@
 /* Log-likelihoods.  A sighting without partner was lost, or missed by the capture. */
 #define GAP (-4.0)
 #define IMPOSSIBLE (-1e3)
+#define NUMBERED 50.0 /* the capture says so itself */
 /* A delay that nothing learned explains, though it is within what networks do. */
 #define UNUSUAL (-5.0)
 #define PLAUSIBLE_NS 2e9
@@ -29,6 +30,8 @@
 #define RESOLVED 8
 /* Least share of the alignments, by weight, that a pair must stand in. */
 #define SURE 0.9
+/* Payload of one segment on links without jumbo frames. */
+#define SEGMENT_MAX 1460u
 /* What exchanging the partners of two neighbours must cost: odds of nine to one. */
 #define EXCHANGE 2.2
 /* Sightings of one cell at two stations whose product is larger are not aligned. */
@@ -157,6 +160,38 @@ static bool left_its_link(const struct corr_work *work, uint32_t i, uint32_t k)
                   g_array_index(work->store->l2s, struct corr_l2, b->l2).src, 6) != 0;
 }
 
+/*
+ * Segments that no offload made do not overlap partly: then the stream was shifted
+ * between the points (a helper rewrote an address in the payload), and equal
+ * numbers are other bytes.
+ */
+static bool shifted(const struct corr_work *work, const struct corr_cell *cell, uint32_t i,
+                    uint32_t k)
+{
+    const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
+    int64_t ahead = (int32_t)(corr_work_seq(work, k) - corr_work_seq(work, i));
+
+    if (!cell->range || a->kind != CORR_KIND_TCP || MAX(a->len, b->len) > SEGMENT_MAX)
+        return false;
+    return !(ahead >= 0 && ahead + b->len <= a->len) && !(ahead <= 0 && ahead + b->len >= a->len);
+}
+
+/*
+ * A capture that numbers packets itself (epb_packetid) decides; `known` tells
+ * whether it numbered both.  Numbers of different sections do not compare.
+ */
+static bool numbered_alike(const struct corr_work *work, uint32_t i, uint32_t k, bool *known)
+{
+    const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
+    const struct corr_extra *x = corr_store_extra(work->store, a);
+    const struct corr_extra *y = corr_store_extra(work->store, b);
+
+    *known = x != NULL && y != NULL && x->has_packet_id && y->has_packet_id &&
+             corr_store_point(work->store, a->point)->section ==
+                 corr_store_point(work->store, b->point)->section;
+    return *known && x->packet_id == y->packet_id;
+}
+
 static double pair_score(const struct corr_work *work, const struct corr_cell *cell, uint32_t i,
                          uint32_t k, double jitter)
 {
@@ -164,7 +199,9 @@ static double pair_score(const struct corr_work *work, const struct corr_cell *c
     double score;
     bool known;
 
-    if (left_its_link(work, i, k))
+    if (numbered_alike(work, i, k, &known))
+        return NUMBERED;
+    if (known || left_its_link(work, i, k) || shifted(work, cell, i, k))
         return IMPOSSIBLE;
     score = score_delay(work, i, k, cell->flow * 2 + cell->dir, jitter);
     if (score <= IMPOSSIBLE)
@@ -333,6 +370,10 @@ static void expect_at(const struct corr_work *work, struct growing *g, uint32_t 
 static uint64_t name_of(const struct corr_work *work, uint32_t i)
 {
     const struct corr_obs *obs = corr_store_obs(work->store, i);
+    const struct corr_extra *extra = corr_store_extra(work->store, obs);
+
+    if (extra != NULL && extra->has_packet_id)
+        return extra->packet_id + 1;
 
     if (!(obs->have & CORR_HAVE_IP_ID) || obs->ip_id == 0)
         return 0;
@@ -516,10 +557,14 @@ static uint8_t method_of(const struct corr_work *work, const struct corr_cell *c
 {
     const struct corr_conv *first = corr_result_conv(work->result, work->result->obs_conv[obs[0]]);
     bool flip = work->result->conv_flip[work->result->obs_conv[obs[0]]];
-    bool translated = false;
+    bool translated = false, numbered = true, known;
 
     if (n < 2)
         return CORR_METHOD_NONE;
+    for (uint32_t i = 1; i < n && numbered; i++)
+        numbered = numbered_alike(work, obs[i - 1], obs[i], &known);
+    if (numbered)
+        return CORR_METHOD_PACKET_ID;
     if (cell->choice)
         return CORR_METHOD_ALIGNED;
     for (uint32_t i = 1; i < n; i++) {
@@ -573,8 +618,9 @@ static void cell_take(struct corr_work *work, uint32_t c, const uint32_t *obs, u
         const struct corr_obs *a = corr_store_obs(work->store, obs[i - 1]);
         const struct corr_obs *b = corr_store_obs(work->store, obs[i]);
 
-        if (!informed)
-            fits = !left_its_link(work, obs[i - 1], obs[i]);
+        if (!informed || shifted(work, cell, obs[i - 1], obs[i]))
+            fits = !left_its_link(work, obs[i - 1], obs[i]) &&
+                   !shifted(work, cell, obs[i - 1], obs[i]);
         else if (!(a->have & b->have & CORR_HAVE_IP_ID && a->ip_id == b->ip_id && a->ip_id != 0 &&
                    a->dfull == b->dfull) || left_its_link(work, obs[i - 1], obs[i]))
             fits = pair_score(work, cell, obs[i - 1], obs[i], 0) > 2 * GAP;
@@ -703,7 +749,7 @@ void corr_cells_assign(struct corr_work *work, bool informed)
             cell_divide(work, c, (const uint32_t *)obs->data, obs->len);
         else
             for (uint32_t i = 0; i < obs->len; i++)
-                instance_add(work, c, &g_array_index(obs, uint32_t, i), 1, false, 1);
+                instance_add(work, c, &g_array_index(obs, uint32_t, i), 1, true, 1);
     }
     g_array_unref(obs);
 }

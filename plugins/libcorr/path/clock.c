@@ -2,6 +2,7 @@
 /* Corridors between pairs of points, and paths over them for pairs that share no packets. */
 #include "path/clock.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +14,12 @@
 #define SOFTWARE_NS INT64_C(20000)
 /* Times that are multiples of more than this may be so by chance. */
 #define FINE_NS INT64_C(1000)
+/* Slewing takes 500 ppm (NTP); crystals add some tens. */
+#define RUN_OFF 600e-6
 /* So many packets in a row that contradict a corridor are a clock that was set; fewer are errors. */
 #define STEP_EVIDENCE 5u
+/* Parts in which a clock is described that no line describes. */
+#define SLEW_PARTS 8
 /* After so many that agree, the errors before them are forgotten. */
 #define STEP_FORGOTTEN 20u
 /* Sightings of a packet that are compared pair by pair; beyond, neighbours on the path only. */
@@ -23,6 +28,7 @@
 struct sample {
     int64_t t_ns, d_ns; /* at p; q minus p */
     bool upper;         /* the packet went from p to q */
+    bool refused;       /* no line of its piece respects it: an error, not a limit */
 };
 
 struct piece {
@@ -32,9 +38,15 @@ struct piece {
     uint32_t n_upper, n_lower;
 };
 
+/* Limits at the time of a sample, from all samples of its piece, if clocks only run off slowly. */
+struct limits {
+    int64_t t_ns, least_ns, greatest_ns;
+};
+
 struct pair {
     GArray *samples; /* struct sample; freed after fitting */
     GArray *pieces;  /* struct piece, by time; at least one if there was a sample */
+    GArray *limits;  /* struct limits, by time; NULL where one line fits all samples */
     uint32_t n;
 };
 
@@ -55,7 +67,7 @@ static void sample_add(struct corr_clock *clock, const struct corr_obs *from,
 {
     bool upper = from->point < to->point;
     const struct corr_obs *p = upper ? from : to, *q = upper ? to : from;
-    struct sample sample = {p->time_ns, q->time_ns - p->time_ns, upper};
+    struct sample sample = {p->time_ns, q->time_ns - p->time_ns, upper, false};
     struct pair *pair;
 
     if (from->point == to->point)
@@ -124,15 +136,16 @@ static bool piece_take(struct piece *piece, const struct sample *sample, int64_t
 /* Number of samples that no line respects. */
 static uint32_t pair_fit(struct pair *pair, int64_t slack)
 {
-    const struct sample *all = (const struct sample *)pair->samples->data;
+    struct sample *all = (struct sample *)pair->samples->data;
     uint32_t n = pair->samples->len, refused = 0, first_bad = 0, bad = 0, good = 0;
 
     g_array_set_size(pair->pieces, 0);
     for (uint32_t i = 0; i < n; i++) {
         if (pair->pieces->len == 0)
             piece_begin(pair, &all[i], all[i].t_ns);
-        if (piece_take(&g_array_index(pair->pieces, struct piece, pair->pieces->len - 1), &all[i],
-                       slack)) {
+        all[i].refused = !piece_take(
+            &g_array_index(pair->pieces, struct piece, pair->pieces->len - 1), &all[i], slack);
+        if (!all[i].refused) {
             if (++good >= STEP_FORGOTTEN)
                 bad = 0;
             continue;
@@ -166,6 +179,92 @@ static void resolutions_find(const struct corr_work *work, struct corr_clock *cl
         while (obs->time_ns % clock->resolution_ns[obs->point] != 0)
             clock->resolution_ns[obs->point] /= 10;
     }
+}
+
+/* Pieces that no drift has in common: not set, but slewed, and no line is the truth. */
+static bool is_slewed(const struct pair *pair)
+{
+    double slowest = INFINITY, fastest = -INFINITY;
+
+    for (uint32_t i = 0; i < pair->pieces->len; i++) {
+        const struct piece *piece = &g_array_index(pair->pieces, struct piece, i);
+        double slow, fast;
+
+        if (piece->n_upper == 0 || piece->n_lower == 0)
+            continue;
+        corr_corridor_drift(&piece->corridor, &slow, &fast);
+        fastest = fmax(fastest, slow);
+        slowest = fmin(slowest, fast);
+    }
+    return fastest > slowest;
+}
+
+static int64_t drifted(int64_t from_ns, int64_t to_ns)
+{
+    return (int64_t)((double)llabs(to_ns - from_ns) * RUN_OFF);
+}
+
+/*
+ * A clock that no line describes was set, or is being slewed.  Then only this is
+ * certain: between two moments it ran off by no more than RUN_OFF.  One sweep in
+ * each direction carries every limit to the samples around it.
+ */
+static void limits_sweep(struct pair *pair, int64_t slack)
+{
+    const struct sample *all = (const struct sample *)pair->samples->data;
+    uint32_t n = pair->samples->len, piece = 0;
+    uint32_t *of = g_new(uint32_t, n + 1);
+    struct limits *limits;
+
+    pair->limits = g_array_sized_new(FALSE, FALSE, sizeof(struct limits), n);
+    g_array_set_size(pair->limits, n);
+    limits = (struct limits *)pair->limits->data;
+    for (uint32_t i = 0; i < n; i++) {
+        while (piece + 1 < pair->pieces->len &&
+               g_array_index(pair->pieces, struct piece, piece + 1).from_ns <= all[i].t_ns)
+            piece++;
+        of[i] = piece;
+        limits[i] = (struct limits){all[i].t_ns, INT64_MIN / 4, INT64_MAX / 4};
+        if (all[i].refused)
+            continue;
+        if (all[i].upper)
+            limits[i].greatest_ns = all[i].d_ns + slack;
+        else
+            limits[i].least_ns = all[i].d_ns - slack;
+    }
+    for (unsigned back = 0; back < 2; back++)
+        for (uint32_t step = 1; step < n; step++) {
+            uint32_t i = back ? n - 1 - step : step, before = back ? i + 1 : i - 1;
+            int64_t more = drifted(limits[before].t_ns, limits[i].t_ns);
+
+            if (of[i] != of[before])
+                continue;
+            limits[i].least_ns = MAX(limits[i].least_ns, limits[before].least_ns - more);
+            limits[i].greatest_ns = MIN(limits[i].greatest_ns, limits[before].greatest_ns + more);
+        }
+    g_free(of);
+}
+
+/* What the nearest limits leave at t; false if they leave nothing, or one side only. */
+static bool limits_at(const GArray *all, int64_t t_ns, int64_t *least, int64_t *greatest)
+{
+    const struct limits *limits = (const struct limits *)all->data;
+    uint32_t lo = 0, hi = all->len;
+
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (limits[mid].t_ns < t_ns)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (lo > 0 && (lo == all->len || t_ns - limits[lo - 1].t_ns < limits[lo].t_ns - t_ns))
+        lo--;
+    *least = limits[lo].least_ns - drifted(limits[lo].t_ns, t_ns);
+    *greatest = limits[lo].greatest_ns + drifted(limits[lo].t_ns, t_ns);
+    return limits[lo].least_ns > INT64_MIN / 4 && limits[lo].greatest_ns < INT64_MAX / 4 &&
+           *least <= *greatest;
 }
 
 /* Cheapest ways between points over pairs with a two-sided corridor (Floyd and Warshall). */
@@ -264,6 +363,8 @@ void corr_clock_fit(struct corr_work *work)
             if (pair_fit(pair, fine) > 0 && pair_fit(pair, fine + SOFTWARE_NS) > 0 &&
                 coarse > fine)
                 pair_fit(pair, coarse + SOFTWARE_NS);
+            if (is_slewed(pair))
+                limits_sweep(pair, fine + SOFTWARE_NS);
             g_array_unref(pair->samples);
             pair->samples = NULL;
         }
@@ -277,9 +378,12 @@ void corr_clock_free(struct corr_clock *clock)
 {
     if (clock == NULL)
         return;
-    for (size_t i = 0; i < (size_t)clock->n * clock->n; i++)
+    for (size_t i = 0; i < (size_t)clock->n * clock->n; i++) {
         if (clock->pairs[i].pieces != NULL)
             g_array_unref(clock->pairs[i].pieces);
+        if (clock->pairs[i].limits != NULL)
+            g_array_unref(clock->pairs[i].limits);
+    }
     g_free(clock->pairs);
     g_free(clock->via);
     g_free(clock->resolution_ns);
@@ -301,7 +405,8 @@ static bool pair_at(const struct pair *pair, int64_t t_ns, int64_t *least, int64
         at++;
     if (pieces[at].n_upper == 0 || pieces[at].n_lower == 0)
         return false;
-    corr_corridor_at(&pieces[at].corridor, t_ns, least, greatest);
+    if (pair->limits == NULL || !limits_at(pair->limits, t_ns, least, greatest))
+        corr_corridor_at(&pieces[at].corridor, t_ns, least, greatest);
     /* Around the moment at which a clock was set nobody knows which piece holds. */
     for (uint32_t other = at > 0 ? at - 1 : 0; other <= at + 1 && other < n; other++) {
         const struct piece *later = &pieces[MAX(at, other)];
@@ -378,6 +483,43 @@ struct corr_clock_answer corr_result_clock(const struct corr_result *r, uint32_t
     return total;
 }
 
+/* One line as one piece; a clock that is slewed in parts, each as the limits show it. */
+static void piece_describe(const struct pair *pair, uint32_t index, int sign, GArray *pieces,
+                           enum corr_clock_status *status)
+{
+    const struct piece *from = &g_array_index(pair->pieces, struct piece, index);
+    bool both = from->n_upper > 0 && from->n_lower > 0;
+    int64_t parts = pair->limits != NULL && both ? SLEW_PARTS : 1;
+    int64_t length = (from->to_ns - from->from_ns) / parts;
+
+    for (int64_t part = 0; part < parts; part++) {
+        struct corr_clock_piece piece = {.from_ns = from->from_ns + part * length,
+                                         .error_ns = -1};
+        int64_t middle, least, greatest, begin[2], end[2];
+
+        piece.to_ns = part + 1 == parts ? from->to_ns : piece.from_ns + length;
+        middle = piece.from_ns + (piece.to_ns - piece.from_ns) / 2;
+        if (both && pair_at(pair, middle, &least, &greatest)) {
+            piece.offset_ns = (least + (greatest - least) / 2) * sign;
+            piece.error_ns = (greatest - least + 1) / 2;
+            *status = CORR_CLOCK_BOUNDED;
+        }
+        if (parts == 1) {
+            double slow, fast;
+
+            corr_corridor_drift(&from->corridor, &slow, &fast);
+            piece.has_drift = fast - slow < 200;
+            piece.drift_ppm = (slow + fast) / 2 * sign;
+        } else if (length > 0 && pair_at(pair, piece.from_ns, &begin[0], &begin[1]) &&
+                   pair_at(pair, piece.to_ns, &end[0], &end[1])) {
+            piece.has_drift = true;
+            piece.drift_ppm = ((double)(end[0] + end[1]) - (double)(begin[0] + begin[1])) / 2 /
+                              (double)length * 1e6 * sign;
+        }
+        g_array_append_val(pieces, piece);
+    }
+}
+
 GArray *corr_result_clock_pieces(const struct corr_result *r, uint32_t q,
                                  enum corr_clock_status *status)
 {
@@ -410,24 +552,8 @@ GArray *corr_result_clock_pieces(const struct corr_result *r, uint32_t q,
         }
         return pieces;
     }
-    for (uint32_t i = 0; i < pair->pieces->len; i++) {
-        const struct piece *from = &g_array_index(pair->pieces, struct piece, i);
-        struct corr_clock_piece piece = {.from_ns = from->from_ns, .to_ns = from->to_ns};
-        int64_t middle = from->from_ns + (from->to_ns - from->from_ns) / 2, least, greatest;
-        double slow, fast;
-
-        corr_corridor_drift(&from->corridor, &slow, &fast);
-        corr_corridor_at(&from->corridor, middle, &least, &greatest);
-        piece.has_drift = fast - slow < 200;
-        piece.drift_ppm = (slow + fast) / 2 * (p < q ? 1 : -1);
-        piece.offset_ns = (least + (greatest - least) / 2) * (p < q ? 1 : -1);
-        piece.error_ns = (greatest - least + 1) / 2;
-        if (from->n_upper > 0 && from->n_lower > 0)
-            *status = CORR_CLOCK_BOUNDED;
-        else
-            piece.error_ns = -1; /* one direction only: the offset says nothing */
-        g_array_append_val(pieces, piece);
-    }
+    for (uint32_t i = 0; i < pair->pieces->len; i++)
+        piece_describe(pair, i, p < q ? 1 : -1, pieces, status);
     if (*status == CORR_CLOCK_UNKNOWN && pieces->len > 0)
         *status = CORR_CLOCK_DRIFT_ONLY;
     return pieces;

@@ -8,6 +8,9 @@
 #include "match/learn.h"
 #include "store/hash.h"
 
+/* So many packets should have passed meanwhile before silence is called an outage. */
+#define OUTAGE_EXPECTED 5
+
 /* What a key of `classes` is made of: all of point and one of these. */
 enum { CLASS_BOTH, CLASS_DST, CLASS_SRC, CLASS_KINDS };
 
@@ -331,11 +334,42 @@ static uint32_t times_below(const struct corr_expect *expect, uint32_t point, in
     return lo;
 }
 
-int64_t corr_expect_silence(const struct corr_expect *expect, uint32_t point, int64_t t_ns)
+/* Packets that went from p to q. */
+static uint32_t passes_count(const struct corr_expect *expect, uint32_t p, uint32_t q)
 {
-    uint32_t at = times_below(expect, point, t_ns);
+    const struct corr_pass *all = (const struct corr_pass *)expect->passes->data;
+    uint32_t bounds[2];
 
-    if (at == expect->times_first[point] || at == expect->times_first[point + 1])
-        return 0; /* before the first or after the last frame: not covered, which is another case */
-    return expect->times[at] - expect->times[at - 1];
+    for (unsigned end = 0; end < 2; end++) {
+        struct corr_pass key = {p, q, end ? INT64_MAX : INT64_MIN, end ? INT64_MAX : INT64_MIN};
+        uint32_t lo = 0, hi = expect->passes->len;
+
+        while (lo < hi) {
+            uint32_t mid = lo + (hi - lo) / 2;
+
+            if (pass_compare(&all[mid], &key) < 0)
+                lo = mid + 1;
+            else
+                hi = mid;
+        }
+        bounds[end] = lo;
+    }
+    return bounds[1] - bounds[0];
+}
+
+bool corr_expect_outage(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,
+                        int64_t d_ns, int64_t long_ns)
+{
+    uint32_t at = times_below(expect, q, t_ns), at_p, all_p;
+    int64_t from, to;
+
+    if (at == expect->times_first[q] || at == expect->times_first[q + 1])
+        return false; /* before the first or after the last frame: not covered, another case */
+    from = expect->times[at - 1];
+    to = expect->times[at];
+    if (to - from <= long_ns)
+        return false;
+    at_p = times_below(expect, p, to - d_ns) - times_below(expect, p, from - d_ns + 1);
+    all_p = expect->times_first[p + 1] - expect->times_first[p];
+    return (double)at_p * passes_count(expect, p, q) / all_p >= OUTAGE_EXPECTED;
 }

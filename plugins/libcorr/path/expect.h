@@ -53,7 +53,11 @@ uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expec
 void corr_expect_around(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,
                         const struct corr_pass **before, const struct corr_pass **after);
 
-/* How long a point saw nothing around one of its times: from the frame before to the one after. */
-int64_t corr_expect_silence(const struct corr_expect *expect, uint32_t point, int64_t t_ns);
+/*
+ * Was point q blind around its time t?  It saw nothing for longer than `long_ns`,
+ * although p saw so much (d earlier) that some of it should have passed.
+ */
+bool corr_expect_outage(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,
+                        int64_t d_ns, int64_t long_ns);
 
 #endif /* CORR_EXPECT_H */

@@ -354,7 +354,8 @@ void corr_orders_find(struct corr_work *work)
     }
     f.orders->before = g_byte_array_sized_new((guint)size);
     g_byte_array_set_size(f.orders->before, (guint)size);
-    memset(f.orders->before->data, 0, size);
+    if (size > 0)
+        memset(f.orders->before->data, 0, size);
     packets_by_flow(&f);
     for (uint32_t i = 0; i < result->flows->len; i++)
         if (corr_result_flow(result, i)->convs->len > 1)

@@ -389,8 +389,8 @@ static const char *coverage_gap(const struct judge *j, uint32_t p, uint32_t q, i
     at = t_ns + near->d_ns;
     if (at < j->expect->first_ns[q] || at > j->expect->last_ns[q])
         return "not covered at";
-    if (corr_expect_silence(j->expect, q, at) >
-        MAX(OUTAGE_NS, OUTAGE_GAPS * j->expect->gap_ns[q]))
+    if (corr_expect_outage(j->expect, p, q, at, near->d_ns,
+                           MAX(OUTAGE_NS, OUTAGE_GAPS * j->expect->gap_ns[q])))
         return "outage at";
     return NULL;
 }
@@ -457,6 +457,9 @@ static void judge_unpassed(struct judge *j, struct corr_packet *packet, uint32_t
     if (q == CORR_NONE || answers > 0)
         return;
     gap = coverage_gap(j, at->point, q, at->time_ns);
+    /* Cut payloads leave little to recognise a flow by, where TCP's numbers do not help. */
+    if (gap == NULL && at->have & CORR_HAVE_SNAPPED && !(at->have & CORR_HAVE_TCP))
+        gap = "cut short, perhaps seen at";
     if (gap == NULL &&
         j->expect->protos[q][corr_result_conv(j->result, conv)->proto] < PROTO_MIN)
         gap = "not captured at";

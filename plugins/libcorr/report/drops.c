@@ -21,6 +21,12 @@
     X(CAUSE,    "cause",    "cause",    TEXT,   COLUMN, NULL,                                      \
       "policy, mtu, ttl, queue, policer, corruption")                                              \
     X(EVIDENCE, "evidence", "evidence", FRAMES, COLUMN, NULL, "Frames that prove it")              \
+    X(PROTOCOL, "protocol", NULL,       TEXT,   COLUMN, NULL, "Protocol")                          \
+    X(SRC,      "src",      NULL,       TEXT,   COLUMN, NULL,                                      \
+      "Source address as the last point shows it")                                                 \
+    X(SRC_PORT, "src_port", NULL,       COUNT,  COLUMN, NULL, "Source port; echo: the identifier") \
+    X(DST,      "dst",      NULL,       TEXT,   COLUMN, NULL, "Destination address, likewise")     \
+    X(DST_PORT, "dst_port", NULL,       COUNT,  COLUMN, NULL, "Destination port")                  \
     X(WHAT,     "what",     "what",     TEXT,   BELOW,  NULL, "The loss in one sentence")
 /* clang-format on */
 
@@ -201,6 +207,26 @@ static GHashTable *arrivals_collect(const struct corr_result *r, const GArray *l
     return index;
 }
 
+static void set_ends(const struct corr_result *r, struct corr_row *row, const struct corr_obs *obs)
+{
+    const struct corr_conv *conv = corr_store_conv(r->store, obs->conv);
+    const struct corr_endpoint *src = &conv->end[obs->dir], *dst = &conv->end[!obs->dir];
+    bool echo = conv->proto == 1 || conv->proto == 58;
+    g_autoptr(GString) text = g_string_new(NULL);
+    char addr[CORR_ADDR_TEXT];
+
+    corr_text_proto(conv->proto, text);
+    corr_cell_set_text(row, C_PROTOCOL, text->str);
+    if (!(obs->have & CORR_HAVE_IP))
+        return;
+    corr_cell_set_text(row, C_SRC, corr_addr_text(&src->addr, addr));
+    corr_cell_set_text(row, C_DST, corr_addr_text(&dst->addr, addr));
+    if (conv->has_ports && !(echo && src->port == 0))
+        corr_cell_set_count(row, C_SRC_PORT, src->port);
+    if (conv->has_ports && !(echo && dst->port == 0))
+        corr_cell_set_count(row, C_DST_PORT, dst->port);
+}
+
 /* Packets are numbered as they were first seen: later ones have higher numbers. */
 static uint32_t arrivals_after(GHashTable *index, const struct corr_packet *p, uint32_t packet)
 {
@@ -283,6 +309,7 @@ void corr_build_drops(const struct corr_result *r, const struct corr_frame_set *
         corr_cell_set_count(row, C_FRAME, obs->frame);
         corr_cell_set_count(row, C_MATCH_ID, packet + 1);
         set_common(r, row, p->flow, obs->point, p->drop_before, p->fate, p->cause);
+        set_ends(r, row, obs);
         if (p->evidence)
             corr_cell_add_frame(row, C_EVIDENCE, p->evidence);
         g_string_truncate(text, 0);

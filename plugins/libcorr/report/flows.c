@@ -28,7 +28,7 @@
 #define COLUMNS(X)                                                                                 \
     X(FLOW,        "flow",            "flow",      COUNT,   COLUMN, NULL, "Its number: corr.flow") \
     X(PROTOCOL,    "protocol",        "protocol",  TEXT,    COLUMN, NULL, "Protocol")              \
-    X(FIRST,       "first_frame",     "frame",     FRAME,   COLUMN, NULL, "Its first frame")       \
+    X(FIRST,       "first_frame",     "first",     FRAME,   COLUMN, NULL, "Its first frame")       \
     X(INITIATOR,   "initiator",       NULL,        TEXT,    COLUMN, NULL,                          \
       "Who began, as the point nearest to it sees it")                                             \
     X(RESPONDER,   "responder",       NULL,        TEXT,    COLUMN, NULL,                          \
@@ -40,7 +40,7 @@
     X(BACK,        "packets_back",    "back",      COUNT,   COLUMN, NULL, "Packets towards it")    \
     X(FWD_BYTES,   "payload_bytes",   "bytes",     COUNT,   COLUMN, NULL,                          \
       "Payload bytes from the initiator, retransmissions included")                                \
-    X(BACK_BYTES,  "payload_back_bytes", "back",   COUNT,   COLUMN, NULL, "Payload bytes back")    \
+    X(BACK_BYTES,  "payload_back_bytes", "bytes back", COUNT,   COLUMN, NULL, "Payload bytes back")    \
     X(LOST,        "lost",            "lost",      COUNT,   COLUMN, NULL, "Packets lost")          \
     X(RETRANS,     "retransmissions", "retrans",   COUNT,   COLUMN, NULL,                          \
       "Transmissions of what had been sent before")                                                \

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/nat_text.h"
 #include "report/report-int.h"
 #include "report/text.h"
 
@@ -22,7 +23,7 @@
       "This point's clock minus the reference's, at at_s")                                         \
     X(ERROR,     "error_s",   "±",      TIME,    COLUMN, NULL, "Half-width of the bound")          \
     X(AT,        "at_s",      NULL,     TIME,    COLUMN, NULL, "Middle of the overlap")            \
-    X(DRIFT,     "drift_ppm", NULL,     PPM,     COLUMN, NULL, "Drift against the reference")      \
+    X(DRIFT,     "drift_ppm", "ppm",    PPM,     COLUMN, NULL, "Drift against the reference")      \
     X(PIECES,    "pieces",    NULL,     OBJECTS, COLUMN, piece_columns,                            \
       "Several where the clock was set or slewed")
 
@@ -71,11 +72,13 @@ static const struct corr_column columns[] = {COLUMNS(CORR_COLUMN_INIT) CORR_COLU
 #define LOSS_BAD 0.01
 #define DUPLICATES_CARE 0.01
 #define UNKNOWN_CARE 0.01
+#define READDRESSED_CARE 0.05
 #define RESOLUTION_MIN_STAMPS 4 /* fewer end in zeros by chance too often */
 
 struct sums {
     uint64_t frames, readable, matched, truncated, missed, seen, duplicates;
-    uint64_t silent; /* packets whose fate is unknown because nothing was captured here then */
+    uint64_t readdressed; /* sightings that differ in addresses from an earlier one here */
+    uint64_t silent;      /* packets whose fate is unknown because nothing was captured here then */
     int64_t first_ns, last_ns;
     int64_t step_ns; /* largest power of ten that divides every time stamp; 0: none seen */
 };
@@ -118,6 +121,30 @@ static void add_frames(const struct corr_result *r, const struct corr_frame_set 
     }
 }
 
+/*
+ * One interface that shows a packet under several link or network addresses is
+ * several captures in one, or a mirror of several ports.
+ */
+static void add_readdressed(const struct corr_result *r, const struct corr_packet *p,
+                            struct sums *sums)
+{
+    for (uint32_t i = p->first + 1; i < p->first + MIN(p->n, 16); i++) {
+        const struct corr_obs *b = corr_result_obs(r, corr_result_sighting(r, i));
+        for (uint32_t k = p->first; k < i; k++) {
+            const struct corr_obs *a = corr_result_obs(r, corr_result_sighting(r, k));
+            if (a->point != b->point)
+                continue;
+            struct corr_tuple x = corr_tuple_of(r->store, a), y = corr_tuple_of(r->store, b);
+            bool macs =
+                a->have & b->have & CORR_HAVE_MAC && a->l2 != b->l2 && a->context == b->context;
+            if (macs || !corr_tuple_equal(&x, &y)) {
+                sums[b->point].readdressed++;
+                break;
+            }
+        }
+    }
+}
+
 static void add_missed(const struct corr_result *r, const struct corr_frame_set *frames,
                        struct sums *sums)
 {
@@ -128,6 +155,8 @@ static void add_missed(const struct corr_result *r, const struct corr_frame_set 
         const GArray *missed = corr_packet_missed(r, p);
         if (!corr_packet_counts(mask, i))
             continue;
+        if (p->n > 1)
+            add_readdressed(r, p, sums);
         for (unsigned m = 0; missed && m < missed->len; m++)
             sums[g_array_index(missed, uint32_t, m)].missed++;
         if (p->fate == CORR_FATE_UNDETERMINED && p->drop_before < r->store->points->len &&
@@ -258,6 +287,17 @@ static enum verdict judge(const struct corr_result *r, uint32_t number, const st
         reason(row, &verdict, WITH_CARE,
                "several captures were merged into this one interface, their points are guessed "
                "from addresses: merge again with 'mergecap -I none'");
+    else if (point->segment)
+        reason(row, &verdict, WITH_CARE,
+               "one of several captures that were merged into one interface, told apart by link "
+               "addresses: merge again with 'mergecap -I none'");
+    else if ((double)sums->readdressed > READDRESSED_CARE * (double)sums->frames)
+        reason(row, &verdict, WITH_CARE,
+               "%" G_GUINT64_FORMAT " frames show a packet of this point again under other "
+               "addresses: were several captures merged into this one interface? Then merge "
+               "again with 'mergecap -I none'. A mirror of several ports and a router that sends "
+               "packets back where they came from look the same",
+               sums->readdressed);
     if (n_points == 1)
         reason(row, &verdict, WITH_CARE,
                "the file has one capture point only: merge captures of several points into it, "
@@ -273,15 +313,15 @@ static enum verdict judge(const struct corr_result *r, uint32_t number, const st
                loss > LOSS_BAD    ? NOT_TRUSTWORTHY
                : loss > LOSS_CARE ? WITH_CARE
                                   : TRUSTWORTHY,
-               "%" G_GUINT64_FORMAT " packets (%s) passed this point unseen: the capture lost "
+               "%" G_GUINT64_FORMAT " packet%s (%s) passed this point unseen: the capture lost "
                "them; use a larger buffer (dumpcap -B), a shorter snapshot length or a filter",
-               sums->missed, share->str);
+               sums->missed, sums->missed == 1 ? "" : "s", share->str);
     }
     if (sums->silent)
         reason(row, &verdict, WITH_CARE,
-               "the capture paused: what became of %" G_GUINT64_FORMAT " packets that should have "
+               "the capture paused: what became of %" G_GUINT64_FORMAT " packet%s that should have "
                "come by cannot be told",
-               sums->silent);
+               sums->silent, sums->silent == 1 ? "" : "s");
     if (sums->duplicates) {
         double copies = (double)sums->duplicates / (double)sums->frames;
         g_string_truncate(share, 0);
@@ -350,16 +390,17 @@ static void add_row(const struct corr_result *r, uint32_t number, const struct s
     corr_cell_set_text(row, C_VERDICT, words[judge(r, number, all, n_points, status, row)]);
 }
 
-/* An interface that was divided (`tcpdump -i any`) has its frames at its parts. */
+/* An interface that was divided (`tcpdump -i any`, mergecap) has its frames at its parts. */
 static bool is_divided(const struct corr_store *store, uint32_t number)
 {
     const struct corr_point *point = corr_store_point(store, number);
 
-    if (point->ifindex || point->frames)
+    if (point->ifindex || point->segment || point->frames)
         return false;
     for (uint32_t i = 0; i < store->points->len; i++) {
         const struct corr_point *part = corr_store_point(store, i);
-        if (part->ifindex && part->section == point->section && part->interface == point->interface)
+        if ((part->ifindex || part->segment) && part->section == point->section &&
+            part->interface == point->interface)
             return true;
     }
     return false;

@@ -24,9 +24,9 @@
 #define CORR_TABLES(X) \
     X(points)          \
     X(segments)        \
-    X(flows)           \
+    X(drops)           \
     X(nat)             \
-    X(drops)
+    X(flows)
 /* clang-format on */
 
 struct corr_frame_set;

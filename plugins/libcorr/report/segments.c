@@ -10,14 +10,16 @@
     X(P95,   "p95",   NULL,  TIME, COLUMN, NULL, "95th percentile")                                \
     X(P99,   "p99",   "p99", TIME, COLUMN, NULL, "99th percentile")                                \
     X(MAX,   "max",   NULL,  TIME, COLUMN, NULL, "Largest")                                        \
-    X(ERROR, "error", "±",   TIME, COLUMN, NULL, "Half-width of the clock's bound, the worst")
+    X(ERROR, "error", "clock ±", TIME, COLUMN, NULL, "Half-width of the clock's bound, the worst")
 
 #define COLUMNS(X)                                                                                 \
     X(FROM,       "from",       "from",    TEXT,   COLUMN, NULL, "Point before the segment")       \
     X(TO,         "to",         "to",      TEXT,   COLUMN, NULL,                                   \
       "Point after the segment; absent: what was lost after the last point")                       \
-    X(PACKETS,    "packets",    "packets", COUNT,  COLUMN, NULL, "Packets seen at both points")    \
+    X(PACKETS,    "packets",    "passed",  COUNT,  COLUMN, NULL, "Packets seen at both points")    \
     X(LOST,       "lost",       "lost",    COUNT,  COLUMN, NULL, "Packets lost between them")      \
+    X(LOSS,       "loss",       NULL,      RATIO,  COLUMN, NULL,                                   \
+      "Their share of all that were to pass")                                                      \
     X(MISSED,     "missed",     "missed",  COUNT,  COLUMN, NULL,                                   \
       "Packets that passed the second point unseen: capture loss, not network loss")               \
     X(REORDERED,  "reordered",  "reord",   COUNT,  COLUMN, NULL,                                   \
@@ -111,6 +113,9 @@ void corr_build_segments(const struct corr_result *r, const struct corr_frame_se
             corr_cell_set_text(row, C_TO, corr_store_point(r->store, segment->to)->name);
         corr_cell_set_count(row, C_PACKETS, segment->packets);
         corr_cell_set_count(row, C_LOST, segment->lost);
+        if (segment->packets + segment->lost)
+            corr_cell_set_number(
+                row, C_LOSS, (double)segment->lost / (double)(segment->packets + segment->lost));
         corr_cell_set_count(row, C_MISSED, segment->missed);
         corr_cell_set_count(row, C_REORDERED, segment->reordered);
         corr_cell_set_count(row, C_DUPLICATED, segment->duplicated);

@@ -60,8 +60,9 @@ void corr_text_why(const struct corr_result *r, uint32_t sighting, uint32_t fram
 {
     static const char *const why[CORR_METHOD_COUNT] = {
         [CORR_METHOD_PACKET_ID] = "the capture itself numbers the packet, at",
-        [CORR_METHOD_EXACT] = "content unique at",
-        [CORR_METHOD_TRANSLATED] = "content unique under a learned translation at",
+        [CORR_METHOD_EXACT] = "same content and no other packet like it, at",
+        [CORR_METHOD_TRANSLATED] =
+            "same content and no other packet like it once the translation is undone, at",
         [CORR_METHOD_RANGE] = "the same bytes, cut as each point saw them, at",
         [CORR_METHOD_ALIGNED] = "by ID, time stamp or order at",
     };

@@ -341,6 +341,9 @@ void corr_store_add_frame(struct corr_store *store, const struct corr_frame *fra
     struct corr_parsed packets[CORR_PARSE_MAX];
     struct corr_point *point;
     uint32_t at = frame->point, first = CORR_NONE;
+    /* Damaged times would overflow every difference: before 1970 and after 2100 is no time. */
+    bool has_time = frame->has_time && frame->time_ns >= 0 &&
+                    frame->time_ns <= INT64_C(4102444800000000000);
     unsigned n;
 
     if (frame->number == 0 || frame->point >= store->points->len)
@@ -363,8 +366,9 @@ void corr_store_add_frame(struct corr_store *store, const struct corr_frame *fra
         g_array_append_val(store->frame_point, zero);
     }
     for (unsigned i = 0; i < n; i++) {
-        if (packets[i].kind == CORR_KIND_UNKNOWN || !frame->has_time) {
-            const char *why = packets[i].kind != CORR_KIND_UNKNOWN ? "frame without a time stamp"
+        if (packets[i].kind == CORR_KIND_UNKNOWN || !has_time) {
+            const char *why = packets[i].kind != CORR_KIND_UNKNOWN
+                                  ? "frame without a usable time stamp"
                               : packets[i].unknown != NULL         ? packets[i].unknown
                                                                    : "not recognised";
             unsigned count = GPOINTER_TO_UINT(g_hash_table_lookup(point->unknown, why));
