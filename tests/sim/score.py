@@ -16,6 +16,16 @@ from generate import generate, load  # noqa: E402
 from metrics import measure  # noqa: E402
 from selftest import MUTATIONS, selftest  # noqa: E402
 
+# Known to miss their bounds; run and shown all the same.  One that meets them fails the run until
+# it is taken from this list, so the list cannot grow stale.
+OPEN = {
+    "B23": "a helper that changes the payload's length shifts the stream in mid-flow",
+    "C04": "slices of a UDP super-datagram are not compared with it",
+    "C22": "corruption is not looked for",
+    "E01": "losses on single branches of a multicast tree",
+    "F07b": "equal packets of two tenants where one point shows no context",
+}
+
 COLUMNS = [("pairs", 7), ("P", 6), ("R", 6), ("drops", 6), ("dP", 5), ("dR", 5), ("fconf", 5),
            ("miss", 5), ("mP", 5), ("mR", 5), ("nat", 4), ("nP", 5), ("nR", 5), ("oP", 5),
            ("oR", 5), ("lat", 5), ("cover", 6), ("clk_us", 8), ("s", 5)]
@@ -37,9 +47,10 @@ def heading():
     return "%-6s %s  %s" % ("ID", " ".join(n.rjust(w) for n, w in COLUMNS), "verdict")
 
 
-def row(ident, measures, failures):
+def row(ident, measures, failures, known):
     return "%-6s %s  %s" % (ident, " ".join(cell(measures.get(n), w) for n, w in COLUMNS),
-                            "ok" if not failures else "FAILED: " + "; ".join(failures[:6]))
+                            "ok" if not failures else ("OPEN: " if known else "FAILED: ") +
+                            "; ".join(failures[:6]))
 
 
 def catalogue_ids():
@@ -95,7 +106,7 @@ def main():
 
     print("seed %d" % args.seed)
     print(heading())
-    failed, missing, passed = [], [], 0
+    failed, missing, opened, passed = [], [], [], 0
     try:
         order = list(dict.fromkeys(catalogue_ids() + sorted(scenarios)))
         for ident in args.ids or sorted(order):
@@ -108,15 +119,24 @@ def main():
                 measures, failures = score_one(scenarios[ident], args.seed, ask, args.keep)
             except Exception as error:  # a crash of tshark is a result, too
                 measures, failures = {}, ["%s: %s" % (type(error).__name__, error)]
-            print(row(ident, measures, failures), flush=True)
-            if failures:
+            known = ident in OPEN and not args.oracle
+            if known and not failures:
+                failures = ["meets its bounds: take it from OPEN in score.py"]
+                known = False
+            print(row(ident, measures, failures, known), flush=True)
+            if failures and known:
+                opened.append(ident)
+            elif failures:
                 failed.append(ident)
             else:
                 passed += 1
     finally:
         if tshark:
             tshark.close()
-    print("%d passed, %d failed, %d missing" % (passed, len(failed), len(missing)))
+    print("%d passed, %d failed, %d open, %d missing" % (passed, len(failed), len(opened),
+                                                         len(missing)))
+    for ident in opened:
+        print("open: %s: %s" % (ident, OPEN[ident]))
     if failed:
         print("failed: " + " ".join(failed))
     return 1 if failed or (args.all and missing) else 0

@@ -22,6 +22,7 @@ enum {
     BITS_PAYLOAD_LONG = 40, /* 64 bytes and more, all of them compared */
     BITS_PAYLOAD = 24,
     BITS_PAYLOAD_SHORT = 16,
+    BITS_STAMPS = 32, /* both TCP time stamps, whose start is random (RFC 7323, section 5.4) */
     BITS_PREFIX = 20, /* only the first bytes: starts are alike more often than wholes */
 };
 
@@ -31,7 +32,11 @@ static void vote_add(struct corr_work *work, GArray *votes, const struct corr_ke
     const struct corr_keyed *a = x->conv < y->conv ? x : y;
     const struct corr_keyed *b = a == x ? y : x;
     struct corr_vote vote = {
-        .conv_a = a->conv, .conv_b = b->conv, .obs_a = a->obs, .obs_b = b->obs, .bits = bits,
+        .conv_a = a->conv,
+        .conv_b = b->conv,
+        .obs_a = a->obs,
+        .obs_b = b->obs,
+        .bits = bits,
         .flip = corr_store_obs(work->store, a->obs)->dir ^ corr_store_obs(work->store, b->obs)->dir,
     };
 
@@ -78,7 +83,8 @@ static void run_vote(struct corr_work *work, GArray *votes, const struct corr_ke
             vote_add(work, votes, firsts[j], firsts[i], bits);
 }
 
-static void keys_vote(struct corr_work *work, GArray *keys, GArray *votes, uint8_t bits, bool strong)
+static void keys_vote(struct corr_work *work, GArray *keys, GArray *votes, uint8_t bits,
+                      bool strong)
 {
     const struct corr_keyed *items = (const struct corr_keyed *)keys->data;
 
@@ -104,8 +110,11 @@ static void tuple_vote(const struct corr_work *work, GArray *votes, const struct
 {
     const struct corr_conv *a = corr_result_conv(work->result, x->conv);
     struct corr_vote vote = {
-        .conv_a = MIN(x->conv, y->conv), .conv_b = MAX(x->conv, y->conv), .same_tuple = true,
-        .flip = x->obs != y->obs, .bits = a->proto == 6 ? BITS_TUPLE_TCP : BITS_TUPLE,
+        .conv_a = MIN(x->conv, y->conv),
+        .conv_b = MAX(x->conv, y->conv),
+        .same_tuple = true,
+        .flip = x->obs != y->obs,
+        .bits = a->proto == 6 ? BITS_TUPLE_TCP : BITS_TUPLE,
     };
 
     if (a->point != corr_result_conv(work->result, y->conv)->point)
@@ -206,9 +215,10 @@ static uint64_t quote_key(const struct corr_store *store, const struct corr_obs 
 void corr_anchors_payload(struct corr_work *work, const bool *wanted, GArray *votes)
 {
     const struct corr_store *store = work->store;
-    enum { ID, ID_CONTENT, LONG, MIDDLE, SHORT, PREFIX, N };
+    enum { ID, ID_CONTENT, LONG, MIDDLE, SHORT, PREFIX, STAMPS, N };
     static const uint8_t bits[N] = {BITS_ID,      BITS_ID_CONTENT,    BITS_PAYLOAD_LONG,
-                                    BITS_PAYLOAD, BITS_PAYLOAD_SHORT, BITS_PREFIX};
+                                    BITS_PAYLOAD, BITS_PAYLOAD_SHORT, BITS_PREFIX,
+                                    BITS_STAMPS};
     GArray *keys[N];
     uint32_t *sizes = conv_sizes(work);
 
@@ -232,6 +242,12 @@ void corr_anchors_payload(struct corr_work *work, const bool *wanted, GArray *vo
             key_add(keys[MIDDLE], kind, i, conv);
             continue;
         }
+        if (obs->have & CORR_HAVE_TS && obs->tsecr != 0 &&
+            (!sampled || (corr_hash_mix(obs->tsval, obs->tsecr) & SAMPLE_MASK) == 0))
+            key_add(keys[STAMPS],
+                    corr_hash_mix(corr_hash_mix(kind, obs->len),
+                                  (uint64_t)obs->tsval << 32 | obs->tsecr),
+                    i, conv);
         if (obs->len == 0 || !(obs->have & CORR_HAVE_D8))
             continue;
         kind = corr_hash_mix(kind, obs->have & CORR_HAVE_LEN ? obs->len : 0);
@@ -243,7 +259,9 @@ void corr_anchors_payload(struct corr_work *work, const bool *wanted, GArray *vo
         if (obs->weak)
             continue;
         if (obs->cap_level == CORR_LEVEL_FULL && obs->len >= 8)
-            key_add(keys[obs->len >= 64 ? LONG : obs->len >= 16 ? MIDDLE : SHORT],
+            key_add(keys[obs->len >= 64   ? LONG
+                         : obs->len >= 16 ? MIDDLE
+                                          : SHORT],
                     corr_hash_mix(kind, obs->dfull), i, conv);
         if (obs->have & CORR_HAVE_D32 && obs->len > 32)
             key_add(keys[PREFIX], corr_hash_mix(kind, obs->d32), i, conv);

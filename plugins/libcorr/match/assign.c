@@ -14,306 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "match/assign.h"
 #include "match/learn.h"
-#include "path/clock.h"
 #include "path/order.h"
-#include "store/hash.h"
 
-/* Log-likelihoods.  A sighting without partner was lost, or missed by the capture. */
-#define GAP (-4.0)
-#define IMPOSSIBLE (-1e3)
-#define NUMBERED 50.0 /* the capture says so itself */
-/* A delay that nothing learned explains, though it is within what networks do. */
-#define UNUSUAL (-5.0)
-#define PLAUSIBLE_NS 2e9
 /* Copies can be told apart by time where their distance is so many times the jitter. */
 #define RESOLVED 8
-/* Least share of the alignments, by weight, that a pair must stand in. */
-#define SURE 0.9
-/* Payload of one segment on links without jumbo frames. */
-#define SEGMENT_MAX 1460u
-/* What exchanging the partners of two neighbours must cost: odds of nine to one. */
-#define EXCHANGE 2.2
 /* Sightings of one cell at two stations whose product is larger are not aligned. */
 #define ALIGN_MAX 4000000u
-
-/* Linux counts one IP ID per TCP segment in a super-segment: which IDs can its pieces have? */
-static bool id_within(const struct corr_obs *large, const struct corr_obs *small)
-{
-    uint32_t pieces = large->len / 500 + 1; /* a segment size below 536 is not in use */
-
-    return (uint16_t)(small->ip_id - large->ip_id) <= pieces;
-}
-
-static double score_id(const struct corr_work *work, uint32_t i, uint32_t k, bool range)
-{
-    const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
-    const struct corr_pair_facts *facts = corr_pair_facts(work, a->point, b->point);
-    uint32_t n = facts->id_same + facts->id_differs;
-
-    if (!(a->have & b->have & CORR_HAVE_IP_ID) || (a->ip_id == 0 && b->ip_id == 0))
-        return 0;
-    if (a->point == b->point)
-        n = 0;
-    if (range && a->len != b->len)
-        return id_within(a->len > b->len ? a : b, a->len > b->len ? b : a) ? 6
-               : n >= 8 && facts->id_same * 50 >= n * 49                   ? -8
-                                                                           : 0;
-    if (a->ip_id == b->ip_id)
-        return 8;
-    if (n >= 8 && facts->id_same * 50 >= n * 49)
-        return -14;
-    if (n >= 8 && facts->id_same * 2 < n)
-        return 0;
-    return -4;
-}
-
-static double score_tcp(const struct corr_work *work, uint32_t i, uint32_t k)
-{
-    const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
-    const struct corr_pair_facts *facts = corr_pair_facts(work, a->point, b->point);
-    uint32_t n = facts->ts_same + facts->ts_differs;
-    double score = 0;
-
-    if (a->have & b->have & CORR_HAVE_TS) {
-        if (corr_work_tsval(work, i) != corr_work_tsval(work, k))
-            score += n >= 8 && facts->ts_same * 50 >= n * 49 ? -14 : -3;
-        else
-            score += a->tsecr == b->tsecr ? 6 : 3;
-    }
-    if (a->len == b->len) {
-        if (a->tcp_flags & b->tcp_flags & CORR_TCP_ACK)
-            score += corr_work_ack(work, i) == corr_work_ack(work, k) ? 1 : -3;
-        score += a->window == b->window ? 1 : -1;
-    }
-    return score;
-}
-
-/*
- * Does the delay fit?  Heavy tails: a packet may wait in a queue, but not arrive
- * before it left.  `jitter` is what the cell itself shows; 0 where it is alone, and
- * then an unusual delay alone does not speak against the pair.
- */
-static double score_delay(const struct corr_work *work, uint32_t i, uint32_t k, uint32_t flow_dir,
-                          double jitter)
-{
-    const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
-    struct corr_expectation expect;
-    double scale, x;
-    int order;
-
-    if (a->point == b->point)
-        return 0;
-    order = corr_order_compare(work->result, flow_dir / 2, flow_dir & 1,
-                               work->result->obs_conv[i], work->result->obs_conv[k]);
-    if (order != 0) {
-        const struct corr_obs *from = order < 0 ? a : b, *to = order < 0 ? b : a;
-        struct corr_clock_answer clock =
-            corr_result_clock(work->result, from->point, to->point, from->time_ns);
-
-        if (clock.status == CORR_CLOCK_BOUNDED &&
-            to->time_ns - from->time_ns - clock.offset_ns <
-                -(clock.error_ns + CORR_CLOCK_SLACK_NS))
-            return IMPOSSIBLE;
-    }
-    if (!corr_delay_expect(work, i, k, flow_dir, &expect))
-        return 0;
-    /* Half a part in ten thousand: how far two clocks may drift apart since the nearest delay. */
-    scale = fmax(fmax(1.5 * (double)expect.spread_ns, 50e3), jitter) +
-            (double)expect.gap_ns * 50e-6;
-    x = ((double)(b->time_ns - a->time_ns) - (double)expect.d_ns) / scale;
-    return jitter == 0 && fabs(x) * scale < PLAUSIBLE_NS ? fmax(-log1p(x * x), UNUSUAL)
-                                                         : -log1p(x * x);
-}
-
-static bool stays_on_link(const struct corr_endpoint *src, const struct corr_endpoint *dst)
-{
-    const uint8_t *to = dst->addr.bytes;
-
-    if (corr_addr_is_link_local(&src->addr) || corr_addr_is_link_local(&dst->addr))
-        return true;
-    if (dst->addr.len == 4) /* limited broadcast, RFC 919; local network control block, RFC 5771 */
-        return to[0] == 255 || (to[0] == 224 && to[1] == 0 && to[2] == 0);
-    return dst->addr.len == 16 && to[0] == 0xff && (to[1] & 15) <= 2; /* scope, RFC 4291, 2.7 */
-}
-
-/*
- * A packet that no router forwards is the same packet at two points only if they
- * are on one link, and hosts of different links send the same solicitations and
- * requests.  What proves the link is the source MAC address in both MAC headers;
- * cooked captures have no MAC header, so there only looks of one capture compare.
- */
-static bool left_its_link(const struct corr_work *work, uint32_t i, uint32_t k)
-{
-    const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
-    const struct corr_conv *conv = corr_result_conv(work->result, work->result->obs_conv[i]);
-    const struct corr_point *p, *q;
-
-    if (conv->end[0].addr.len == 6 || !stays_on_link(&conv->end[a->dir], &conv->end[!a->dir]))
-        return false;
-    p = corr_store_point(work->store, a->point);
-    q = corr_store_point(work->store, b->point);
-    if ((a->have & b->have & CORR_HAVE_MAC) == 0 &&
-        (p->section != q->section || p->interface != q->interface))
-        return true;
-    return memcmp(g_array_index(work->store->l2s, struct corr_l2, a->l2).src,
-                  g_array_index(work->store->l2s, struct corr_l2, b->l2).src, 6) != 0;
-}
-
-/*
- * Segments that no offload made do not overlap partly: then the stream was shifted
- * between the points (a helper rewrote an address in the payload), and equal
- * numbers are other bytes.
- */
-static bool shifted(const struct corr_work *work, const struct corr_cell *cell, uint32_t i,
-                    uint32_t k)
-{
-    const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
-    int64_t ahead = (int32_t)(corr_work_seq(work, k) - corr_work_seq(work, i));
-
-    if (!cell->range || a->kind != CORR_KIND_TCP || MAX(a->len, b->len) > SEGMENT_MAX)
-        return false;
-    return !(ahead >= 0 && ahead + b->len <= a->len) && !(ahead <= 0 && ahead + b->len >= a->len);
-}
-
-/*
- * A capture that numbers packets itself (epb_packetid) decides; `known` tells
- * whether it numbered both.  Numbers of different sections do not compare.
- */
-static bool numbered_alike(const struct corr_work *work, uint32_t i, uint32_t k, bool *known)
-{
-    const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
-    const struct corr_extra *x = corr_store_extra(work->store, a);
-    const struct corr_extra *y = corr_store_extra(work->store, b);
-
-    *known = x != NULL && y != NULL && x->has_packet_id && y->has_packet_id &&
-             corr_store_point(work->store, a->point)->section ==
-                 corr_store_point(work->store, b->point)->section;
-    return *known && x->packet_id == y->packet_id;
-}
-
-static double pair_score(const struct corr_work *work, const struct corr_cell *cell, uint32_t i,
-                         uint32_t k, double jitter)
-{
-    const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
-    double score;
-    bool known;
-
-    if (numbered_alike(work, i, k, &known))
-        return NUMBERED;
-    if (known || left_its_link(work, i, k) || shifted(work, cell, i, k))
-        return IMPOSSIBLE;
-    score = score_delay(work, i, k, cell->flow * 2 + cell->dir, jitter);
-    if (score <= IMPOSSIBLE)
-        return IMPOSSIBLE;
-    score += score_id(work, i, k, cell->range);
-    if (a->kind == CORR_KIND_TCP)
-        score += score_tcp(work, i, k);
-    /* What an ICMP error quotes is translated with it (RFC 5508). */
-    if (a->kind != CORR_KIND_ICMP_ERROR && !corr_obs_same_content(a, b, &known))
-        score -= 12;
-    return score;
-}
-
-/* --- alignment --------------------------------------------------------------------------- */
-
-static double log_add(double a, double b)
-{
-    double hi = a > b ? a : b, lo = a > b ? b : a;
-
-    return lo == -INFINITY ? hi : hi + log1p(exp(lo - hi));
-}
-
-/*
- * Probability of each pair over all order-preserving alignments.  Three states
- * (pair, gap in a, then gap in b) so that each alignment is counted once.
- * `score` is m x n; `pair` receives the probabilities.
- */
-static void align(const double *score, uint32_t m, uint32_t n, double *pair)
-{
-    size_t w = n + 1, size = (size_t)(m + 1) * w;
-    double *f = g_new(double, 6 * size), *fm = f, *fa = f + size, *fb = f + 2 * size;
-    double *bm = f + 3 * size, *ba = f + 4 * size, *bb = f + 5 * size, total;
-
-    for (size_t c = 0; c < 6 * size; c++)
-        f[c] = -INFINITY;
-    fm[0] = 0;
-    for (uint32_t i = 0; i <= m; i++)
-        for (uint32_t k = 0; k <= n; k++) {
-            size_t at = i * w + k;
-
-            if (i > 0 && k > 0)
-                fm[at] = score[(size_t)(i - 1) * n + k - 1] +
-                         log_add(fm[at - w - 1], log_add(fa[at - w - 1], fb[at - w - 1]));
-            if (i > 0)
-                fa[at] = GAP + log_add(fm[at - w], fa[at - w]);
-            if (k > 0)
-                fb[at] = GAP + log_add(fm[at - 1], log_add(fa[at - 1], fb[at - 1]));
-        }
-    total = log_add(fm[size - 1], log_add(fa[size - 1], fb[size - 1]));
-    /* bX[at]: weight of all completions from state X at this place */
-    bm[size - 1] = ba[size - 1] = bb[size - 1] = 0;
-    for (uint32_t i = m + 1; i-- > 0;)
-        for (uint32_t k = n + 1; k-- > 0;) {
-            size_t at = i * w + k;
-            double p = -INFINITY, a = -INFINITY, b = -INFINITY;
-
-            if (at == size - 1)
-                continue;
-            if (i < m && k < n)
-                p = score[(size_t)i * n + k] + bm[at + w + 1];
-            if (i < m)
-                a = GAP + ba[at + w];
-            if (k < n)
-                b = GAP + bb[at + 1];
-            bm[at] = ba[at] = log_add(p, log_add(a, b));
-            bb[at] = log_add(p, b);
-        }
-    for (uint32_t i = 1; i <= m; i++)
-        for (uint32_t k = 1; k <= n; k++)
-            pair[(size_t)(i - 1) * n + k - 1] = exp(fm[i * w + k] + bm[i * w + k] - total);
-    g_free(f);
-}
-
-/*
- * Alignments keep order, networks need not.  Where time does not tell neighbours
- * apart, a pair counts only if exchanging partners with a neighbour is clearly
- * worse by what the headers say; otherwise both pairs lose their certainty.
- */
-static void exchanges_refuse(const double *score, uint32_t m, uint32_t n, double *pair)
-{
-    uint32_t last_i = 0, last_k = 0;
-    bool has_last = false;
-    GArray *doubt = g_array_new(FALSE, FALSE, sizeof(size_t));
-
-    for (uint32_t i = 0; i < m; i++)
-        for (uint32_t k = 0; k < n; k++) {
-            size_t at = (size_t)i * n + k, before = (size_t)last_i * n + last_k;
-
-            if (pair[at] < SURE)
-                continue;
-            if (has_last && score[at] + score[before] - score[(size_t)last_i * n + k] -
-                                    score[(size_t)i * n + last_k] <
-                                EXCHANGE) {
-                g_array_append_val(doubt, at);
-                g_array_append_val(doubt, before);
-            }
-            last_i = i;
-            last_k = k;
-            has_last = true;
-        }
-    for (uint32_t d = 0; d < doubt->len; d++)
-        pair[g_array_index(doubt, size_t, d)] = SURE / 2;
-    g_array_unref(doubt);
-}
-
-/* --- growing instances along the path ------------------------------------------------------ */
 
 /* An instance while its cell is being assigned. */
 struct growing {
     GArray *obs; /* uint32_t, one per station */
     bool ambiguous;
-    int64_t when; /* expected time at the station that is asked next */
+    int64_t when;      /* expected time at the station that is asked next */
     int64_t spread_ns; /* how far other packets of the flow are from theirs; 0 unknown */
 };
 
@@ -390,16 +104,15 @@ static void named_pair(const struct corr_work *work, const struct corr_cell *cel
         gpointer name = GSIZE_TO_POINTER(name_of(work, next[k]));
 
         if (name != NULL)
-            g_hash_table_replace(by_name, name,
-                                 GSIZE_TO_POINTER(g_hash_table_contains(by_name, name) ? 0
-                                                                                       : k + 1));
+            g_hash_table_replace(
+                by_name, name, GSIZE_TO_POINTER(g_hash_table_contains(by_name, name) ? 0 : k + 1));
     }
     for (uint32_t i = 0; i < instances->len; i++) {
-        gpointer name = GSIZE_TO_POINTER(
-            name_of(work, growing_last(g_ptr_array_index(instances, i))));
+        gpointer name =
+            GSIZE_TO_POINTER(name_of(work, growing_last(g_ptr_array_index(instances, i))));
 
-        g_hash_table_replace(mine, name,
-                             GSIZE_TO_POINTER(GPOINTER_TO_SIZE(g_hash_table_lookup(mine, name)) + 1));
+        g_hash_table_replace(
+            mine, name, GSIZE_TO_POINTER(GPOINTER_TO_SIZE(g_hash_table_lookup(mine, name)) + 1));
     }
     for (uint32_t i = 0; i < instances->len; i++) {
         struct growing *g = g_ptr_array_index(instances, i);
@@ -408,7 +121,7 @@ static void named_pair(const struct corr_work *work, const struct corr_cell *cel
 
         if (name == NULL || k == 0 || GPOINTER_TO_SIZE(g_hash_table_lookup(mine, name)) != 1)
             continue;
-        if (pair_score(work, cell, growing_last(g), next[k - 1], 0) > 2 * GAP + 6) {
+        if (corr_pair_score(work, cell, growing_last(g), next[k - 1], 0) > 2 * CORR_SCORE_GAP + 6) {
             g_array_append_val(g->obs, next[k - 1]);
             taken[k - 1] = true;
         }
@@ -438,7 +151,8 @@ static double median(double *values, uint32_t n)
 static double jitter_of(const struct corr_work *work, const GPtrArray *open, const uint32_t *rest,
                         uint32_t n, bool *resolved)
 {
-    double *off = g_new(double, n + 1), *gaps = g_new(double, open->len + n + 1), jitter, spacing, spread;
+    double *off = g_new(double, n + 1), *gaps = g_new(double, open->len + n + 1), jitter, spacing,
+           spread;
     uint32_t at = 0, n_gaps = 0;
 
     for (uint32_t k = 0; k < n; k++) {
@@ -451,8 +165,7 @@ static double jitter_of(const struct corr_work *work, const GPtrArray *open, con
         if (at + 1 < open->len)
             off[k] = fmin(off[k], fabs((double)(WHEN(at + 1) - t)));
         if (k > 0)
-            gaps[n_gaps++] = fabs(
-                (double)(t - corr_store_obs(work->store, rest[k - 1])->time_ns));
+            gaps[n_gaps++] = fabs((double)(t - corr_store_obs(work->store, rest[k - 1])->time_ns));
     }
     for (uint32_t i = 1; i < open->len; i++)
         gaps[n_gaps++] = (double)(WHEN(i) - WHEN(i - 1));
@@ -500,11 +213,11 @@ static void station_join(const struct corr_work *work, const struct corr_cell *c
             for (uint32_t i = 0; i < m; i++)
                 for (uint32_t k = 0; k < w; k++)
                     score[(size_t)i * w + k] =
-                        pair_score(work, cell, growing_last(g_ptr_array_index(open, i)),
-                                   g_array_index(rest, uint32_t, k), jitter);
-            align(score, m, w, pair);
+                        corr_pair_score(work, cell, growing_last(g_ptr_array_index(open, i)),
+                                        g_array_index(rest, uint32_t, k), jitter);
+            corr_align(score, m, w, pair);
             if (!resolved)
-                exchanges_refuse(score, m, w, pair);
+                corr_align_refuse_exchanges(score, m, w, pair);
         }
         for (uint32_t k = 0; k < w; k++) {
             uint32_t obs = g_array_index(rest, uint32_t, k);
@@ -520,12 +233,12 @@ static void station_join(const struct corr_work *work, const struct corr_cell *c
                     who = i;
                 }
             }
-            if (best >= SURE) {
+            if (best >= CORR_ALIGN_SURE) {
                 g_array_append_val(((struct growing *)g_ptr_array_index(open, who))->obs, obs);
                 continue;
             }
             growing_add(instances, obs);
-            if (too_many || sum > 1 - SURE)
+            if (too_many || sum > 1 - CORR_ALIGN_SURE)
                 ((struct growing *)g_ptr_array_index(instances, instances->len - 1))->ambiguous =
                     true;
         }
@@ -537,7 +250,7 @@ static void station_join(const struct corr_work *work, const struct corr_cell *c
                 best = fmax(best, pair[(size_t)i * w + k]);
                 sum += pair[(size_t)i * w + k];
             }
-            if (too_many || (best < SURE && sum > 1 - SURE))
+            if (too_many || (best < CORR_ALIGN_SURE && sum > 1 - CORR_ALIGN_SURE))
                 g->ambiguous = true;
         }
         g_free(score);
@@ -550,8 +263,6 @@ static void station_join(const struct corr_work *work, const struct corr_cell *c
     g_free(taken);
 }
 
-/* --- cells -------------------------------------------------------------------------------- */
-
 static uint8_t method_of(const struct corr_work *work, const struct corr_cell *cell,
                          const uint32_t *obs, uint32_t n)
 {
@@ -562,7 +273,7 @@ static uint8_t method_of(const struct corr_work *work, const struct corr_cell *c
     if (n < 2)
         return CORR_METHOD_NONE;
     for (uint32_t i = 1; i < n && numbered; i++)
-        numbered = numbered_alike(work, obs[i - 1], obs[i], &known);
+        numbered = corr_pair_numbered(work, obs[i - 1], obs[i], &known);
     if (numbered)
         return CORR_METHOD_PACKET_ID;
     if (cell->choice)
@@ -572,8 +283,8 @@ static uint8_t method_of(const struct corr_work *work, const struct corr_cell *c
         const struct corr_conv *conv = corr_result_conv(work->result, c);
         bool other = flip ^ work->result->conv_flip[c];
 
-        if (cell->range && corr_store_obs(work->store, obs[i])->len !=
-                               corr_store_obs(work->store, obs[0])->len)
+        if (cell->range &&
+            corr_store_obs(work->store, obs[i])->len != corr_store_obs(work->store, obs[0])->len)
             return CORR_METHOD_RANGE;
         for (unsigned e = 0; e < 2; e++)
             translated |= !corr_addr_equal(&first->end[e].addr, &conv->end[e ^ other].addr) ||
@@ -589,8 +300,12 @@ static void instance_add(struct corr_work *work, uint32_t cell_index, const uint
 {
     const struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, cell_index);
     struct corr_instance instance = {
-        .cell = cell_index, .first = work->chosen->len, .n = n, .ambiguous = ambiguous,
-        .method = method_of(work, cell, obs, n), .candidates = (uint8_t)MIN(candidates, 255),
+        .cell = cell_index,
+        .first = work->chosen->len,
+        .n = n,
+        .ambiguous = ambiguous,
+        .method = method_of(work, cell, obs, n),
+        .candidates = (uint8_t)MIN(candidates, 255),
     };
     uint32_t *chosen;
 
@@ -618,12 +333,13 @@ static void cell_take(struct corr_work *work, uint32_t c, const uint32_t *obs, u
         const struct corr_obs *a = corr_store_obs(work->store, obs[i - 1]);
         const struct corr_obs *b = corr_store_obs(work->store, obs[i]);
 
-        if (!informed || shifted(work, cell, obs[i - 1], obs[i]))
-            fits = !left_its_link(work, obs[i - 1], obs[i]) &&
-                   !shifted(work, cell, obs[i - 1], obs[i]);
+        if (!informed || corr_pair_shifted(work, cell, obs[i - 1], obs[i]))
+            fits = !corr_pair_left_link(work, obs[i - 1], obs[i]) &&
+                   !corr_pair_shifted(work, cell, obs[i - 1], obs[i]);
         else if (!(a->have & b->have & CORR_HAVE_IP_ID && a->ip_id == b->ip_id && a->ip_id != 0 &&
-                   a->dfull == b->dfull) || left_its_link(work, obs[i - 1], obs[i]))
-            fits = pair_score(work, cell, obs[i - 1], obs[i], 0) > 2 * GAP;
+                   a->dfull == b->dfull) ||
+                 corr_pair_left_link(work, obs[i - 1], obs[i]))
+            fits = corr_pair_score(work, cell, obs[i - 1], obs[i], 0) > 2 * CORR_SCORE_GAP;
     }
     if (fits) {
         instance_add(work, c, obs, n, false, 1);

@@ -66,8 +66,8 @@ static uint64_t cell_key(const struct corr_work *work, uint32_t i, const struct 
     uint64_t key = corr_hash_mix(corr_work_flow_dir(work, i), obs->kind);
 
     if (obs->kind == CORR_KIND_TCP && obs->have & CORR_HAVE_TCP) {
-        uint8_t flags = obs->tcp_flags &
-                        (CORR_TCP_SYN | CORR_TCP_FIN | CORR_TCP_RST | CORR_TCP_ACK);
+        uint8_t flags =
+            obs->tcp_flags & (CORR_TCP_SYN | CORR_TCP_FIN | CORR_TCP_RST | CORR_TCP_ACK);
 
         key = corr_hash_mix(key, (uint64_t)flags << 32 | corr_work_seq(work, i));
         return corr_hash_mix(key, obs->tcp_flags & CORR_TCP_ACK ? corr_work_ack(work, i) : 0);
@@ -81,7 +81,8 @@ static uint64_t cell_key(const struct corr_work *work, uint32_t i, const struct 
         const struct corr_quote *quote = &corr_store_extra(work->store, obs)->quote;
 
         key = corr_hash_mix(key, (uint64_t)quote->ip_id << 16 | quote->proto);
-        return corr_hash_mix(key, (uint64_t)quote->seq << 16 | obs->icmp_type << 8 | obs->icmp_code);
+        return corr_hash_mix(key,
+                             (uint64_t)quote->seq << 16 | obs->icmp_type << 8 | obs->icmp_code);
     }
     key = corr_hash_mix(key, content_key(obs, facts));
     if (obs->have & CORR_HAVE_SEQ)
@@ -138,8 +139,10 @@ static void plain_cells(struct corr_work *work, const struct flow_facts *facts)
     corr_keyed_sort((struct corr_keyed *)keys->data, keys->len);
     items = (const struct corr_keyed *)keys->data;
     for (size_t i = 0, end; i < keys->len; i = end) {
-        struct corr_cell cell = {.flow = items[i].conv / 2, .dir = items[i].conv & 1,
-                                 .first = work->members->len, .datagram = CORR_NONE};
+        struct corr_cell cell = {.flow = items[i].conv / 2,
+                                 .dir = items[i].conv & 1,
+                                 .first = work->members->len,
+                                 .datagram = CORR_NONE};
 
         for (end = i; end < keys->len && items[end].key == items[i].key; end++)
             g_array_append_val(work->members, items[end].obs);
@@ -231,9 +234,13 @@ static void ranges_cut(struct corr_work *work, const struct range *ranges, uint3
                 held[place[c]++] = ranges[i].obs;
         }
         for (uint32_t c = 0; c + 1 < n_cuts; c++) {
-            struct corr_cell cell = {.flow = flow_dir / 2, .dir = flow_dir & 1, .range = true,
-                                     .first = work->members->len, .from = cuts[c],
-                                     .to = cuts[c + 1], .datagram = CORR_NONE};
+            struct corr_cell cell = {.flow = flow_dir / 2,
+                                     .dir = flow_dir & 1,
+                                     .range = true,
+                                     .first = work->members->len,
+                                     .from = cuts[c],
+                                     .to = cuts[c + 1],
+                                     .datagram = CORR_NONE};
 
             if (start[c] == start[c + 1])
                 continue; /* bytes that no frame holds */
@@ -252,8 +259,8 @@ static void stream_cells(struct corr_work *work)
 {
     GArray *keys = g_array_new(FALSE, FALSE, sizeof(struct corr_keyed));
     const struct corr_keyed *items;
-    int64_t (*last)[2] = g_malloc0(sizeof *last * (work->result->n_convs + 1));
-    bool (*begun)[2] = g_malloc0(sizeof *begun * (work->result->n_convs + 1));
+    int64_t(*last)[2] = g_malloc0(sizeof *last * (work->result->n_convs + 1));
+    bool(*begun)[2] = g_malloc0(sizeof *begun * (work->result->n_convs + 1));
     GArray *ranges = g_array_new(FALSE, FALSE, sizeof(struct range));
 
     for (uint32_t i = 0; i < work->store->obs->len; i++) {
@@ -336,8 +343,8 @@ struct copies {
  * Finds copies within one cell.  Without a number that proves it, identical
  * frames are copies only at a point that is known to see most frames twice.
  */
-static void copies_mark(struct corr_work *work, const struct corr_cell *cell,
-                        struct copies *points, bool counting)
+static void copies_mark(struct corr_work *work, const struct corr_cell *cell, struct copies *points,
+                        bool counting)
 {
     const uint32_t *members = &g_array_index(work->members, uint32_t, cell->first);
     const uint32_t *conv = work->result->obs_conv;
@@ -405,9 +412,9 @@ void corr_cells_build(struct corr_work *work)
 
             if (cell->n > 1)
                 copies_mark(work, cell, points, counting);
-            else if (counting && numbered(corr_store_obs(
-                                     work->store,
-                                     g_array_index(work->members, uint32_t, cell->first))))
+            else if (counting &&
+                     numbered(corr_store_obs(work->store,
+                                             g_array_index(work->members, uint32_t, cell->first))))
                 points[corr_store_obs(work->store,
                                       g_array_index(work->members, uint32_t, cell->first))
                            ->point]

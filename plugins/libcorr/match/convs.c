@@ -8,10 +8,10 @@
 #include "match/match.h"
 
 struct incarnation {
-    uint32_t conv;   /* the local flow that packets go to now */
+    uint32_t conv; /* the local flow that packets go to now */
     uint32_t isn[2];
     bool has_isn[2];
-    bool other[2];   /* something but a SYN was seen in this direction */
+    bool other[2]; /* something but a SYN was seen in this direction */
 };
 
 static bool begins_anew(const struct incarnation *now, const struct corr_obs *obs)

@@ -78,8 +78,8 @@ void corr_fragments_join(struct corr_work *work)
 
             piece.key = corr_hash(&frag->src.bytes, sizeof frag->src.bytes);
             piece.key = corr_hash_mix(piece.key, corr_hash(&frag->dst.bytes, 16));
-            piece.key = corr_hash_mix(piece.key, (uint64_t)frag->id << 32 | frag->proto << 16 |
-                                                     obs->point);
+            piece.key =
+                corr_hash_mix(piece.key, (uint64_t)frag->id << 32 | frag->proto << 16 | obs->point);
             g_array_append_val(pieces, piece);
         }
     }

@@ -54,8 +54,13 @@ static void pair_learn(struct corr_work *work, uint32_t i, uint32_t k, uint32_t 
     if (with_delay) {
         const struct corr_obs *p = a->point < b->point ? a : b, *q = p == a ? b : a;
         const uint32_t *conv = work->result->obs_conv;
-        struct corr_delay delay = {p->point, q->point, flow_dir, conv[p == a ? i : k],
-                                   conv[p == a ? k : i], p->time_ns, q->time_ns - p->time_ns};
+        struct corr_delay delay = {p->point,
+                                   q->point,
+                                   flow_dir,
+                                   conv[p == a ? i : k],
+                                   conv[p == a ? k : i],
+                                   p->time_ns,
+                                   q->time_ns - p->time_ns};
 
         g_array_append_val(work->delays, delay);
     }
@@ -98,9 +103,9 @@ void corr_cells_learn(struct corr_work *work)
 
         if (cell->choice || cell->n < 2)
             continue;
-        sample = seen_of[flow_dir]++ % (1 + cells_of[flow_dir] / DELAYS_PER_FLOW) == 0 &&
-                 !corr_conv_scoped(corr_result_conv(
-                     work->result, work->result->obs_conv[members[0]]));
+        sample =
+            seen_of[flow_dir]++ % (1 + cells_of[flow_dir] / DELAYS_PER_FLOW) == 0 &&
+            !corr_conv_scoped(corr_result_conv(work->result, work->result->obs_conv[members[0]]));
         for (uint32_t i = 0; i < cell->n; i++)
             for (uint32_t k = i + 1; k < cell->n && (k == i + 1 || cell->n <= ALL_PAIRS); k++)
                 if (work->duplicate[members[i]] == CORR_NONE &&
@@ -113,11 +118,12 @@ void corr_cells_learn(struct corr_work *work)
     g_free(seen_of);
 }
 
-/* Packets that go from p to q differ by the offset plus the delay, the others by offset minus delay. */
+/* Packets that go from p to q differ by the offset plus the delay, the others by offset minus
+ * delay. */
 void corr_delays_pool(struct corr_work *work)
 {
-    work->delays_pooled = g_array_sized_new(FALSE, FALSE, sizeof(struct corr_delay),
-                                            2 * work->delays->len);
+    work->delays_pooled =
+        g_array_sized_new(FALSE, FALSE, sizeof(struct corr_delay), 2 * work->delays->len);
     for (uint32_t i = 0; i < work->delays->len; i++) {
         struct corr_delay delay = g_array_index(work->delays, struct corr_delay, i);
         int order = corr_order_compare(work->result, delay.group / 2, delay.group & 1, delay.conv_p,
@@ -143,7 +149,8 @@ static int i64_compare(const void *x, const void *y)
 }
 
 /* Median and spread of the delays of one group that are nearest in time. */
-static bool nearest(const GArray *delays, const struct corr_delay *key, struct corr_expectation *out)
+static bool nearest(const GArray *delays, const struct corr_delay *key,
+                    struct corr_expectation *out)
 {
     const struct corr_delay *all = (const struct corr_delay *)delays->data;
     uint32_t lo = 0, hi = delays->len, from, to;
@@ -192,8 +199,10 @@ bool corr_delay_expect(const struct corr_work *work, uint32_t i, uint32_t k, uin
 {
     const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
     bool swap = a->point > b->point;
-    struct corr_delay key = {.p = MIN(a->point, b->point), .q = MAX(a->point, b->point),
-                             .group = flow_dir, .t_ns = swap ? b->time_ns : a->time_ns,
+    struct corr_delay key = {.p = MIN(a->point, b->point),
+                             .q = MAX(a->point, b->point),
+                             .group = flow_dir,
+                             .t_ns = swap ? b->time_ns : a->time_ns,
                              .d_ns = INT64_MIN};
     bool found = nearest(work->delays, &key, out);
     int order;
@@ -201,7 +210,7 @@ bool corr_delay_expect(const struct corr_work *work, uint32_t i, uint32_t k, uin
     if (!found && work->delays_pooled != NULL) {
         order = corr_order_compare(work->result, flow_dir / 2, flow_dir & 1,
                                    work->result->obs_conv[i], work->result->obs_conv[k]);
-        key.group = order == 0                ? CORR_WAY_ANY
+        key.group = order == 0            ? CORR_WAY_ANY
                     : (order < 0) != swap ? CORR_WAY_FORTH
                                           : CORR_WAY_BACK;
         found = nearest(work->delays_pooled, &key, out);

@@ -11,6 +11,8 @@
 #define BITS_STRANGERS 40u
 /* A rival for the same local flow at the same point must be this much weaker. */
 #define RIVAL_FACTOR 4u
+/* Partners at one point that one local flow may have one after the other. */
+#define PARTNERS_MAX 64u
 /* Sequence numbers of one connection at two points that share no packet: this near. */
 #define NEAR_SEQUENCES (1 << 28)
 /* Votes that are compared when a transform is learned. */
@@ -132,8 +134,8 @@ static bool edge_acceptable(struct corr_work *work, const struct corr_edge *edge
     unsigned shared = shared_addresses(a, b, edge->flip);
     uint32_t bits = edge->bits + (shared > 0 ? 16 : 0);
 
-    if (a->proto != b->proto && !((a->proto == 1 && b->proto == 58) ||
-                                  (a->proto == 58 && b->proto == 1)))
+    if (a->proto != b->proto &&
+        !((a->proto == 1 && b->proto == 58) || (a->proto == 58 && b->proto == 1)))
         return false;
     if (edge->same_tuple)
         return a->proto != 6 || edge->votes > 0 || sequences_agree(work, edge);
@@ -152,8 +154,10 @@ void corr_votes_judge(struct corr_work *work, GArray *votes, GArray *edges)
     if (votes->len > 1)
         qsort(votes->data, votes->len, sizeof(struct corr_vote), vote_compare);
     for (size_t i = 0, end; i < votes->len; i = end) {
-        struct corr_edge edge = {.conv_a = all[i].conv_a, .conv_b = all[i].conv_b,
-                                 .flip = all[i].flip};
+        struct corr_edge edge = {.conv_a = all[i].conv_a,
+                                 .conv_b = all[i].conv_b,
+                                 .flip = all[i].flip,
+                                 .first = {CORR_NONE, CORR_NONE}};
         uint32_t last = CORR_NONE;
 
         for (end = i; end < votes->len && all[end].conv_a == edge.conv_a &&
@@ -162,7 +166,13 @@ void corr_votes_judge(struct corr_work *work, GArray *votes, GArray *edges)
             edge.bits += all[end].bits;
             if (all[end].same_tuple) {
                 edge.same_tuple = true;
-            } else if (all[end].obs_a != last) {
+                continue;
+            }
+            edge.first[0] = MIN(edge.first[0], all[end].obs_a);
+            edge.first[1] = MIN(edge.first[1], all[end].obs_b);
+            edge.last[0] = MAX(edge.last[0], all[end].obs_a);
+            edge.last[1] = MAX(edge.last[1], all[end].obs_b);
+            if (all[end].obs_a != last) {
                 edge.votes++;
                 last = all[end].obs_a;
             }
@@ -177,10 +187,12 @@ void corr_votes_judge(struct corr_work *work, GArray *votes, GArray *edges)
 /*
  * Of edges that payloads alone proposed, one local flow keeps at each other
  * point the best, if it is clearly the best: twin clients that ask the same of
- * the same server look alike.
+ * the same server look alike.  Rivals whose votes lie in different times are
+ * none: a translator gave the flow another port meanwhile.
  */
 struct claim {
     uint32_t conv, point, edge, bits; /* bits: of evidence; tenants: the other local flow */
+    uint32_t first, last;             /* observations of `conv` that voted */
 };
 
 static int claim_compare(const void *x, const void *y)
@@ -207,20 +219,35 @@ static void rivals_refuse(struct corr_work *work, GArray *edges, uint32_t from)
         const struct corr_edge *edge = &g_array_index(edges, struct corr_edge, from + i);
 
         claims[2 * i] = (struct claim){edge->conv_a,
-                                       corr_result_conv(work->result, edge->conv_b)->point, i,
-                                       edge->bits};
+                                       corr_result_conv(work->result, edge->conv_b)->point,
+                                       i,
+                                       edge->bits,
+                                       edge->first[0],
+                                       edge->last[0]};
         claims[2 * i + 1] = (struct claim){edge->conv_b,
-                                           corr_result_conv(work->result, edge->conv_a)->point, i,
-                                           edge->bits};
+                                           corr_result_conv(work->result, edge->conv_a)->point,
+                                           i,
+                                           edge->bits,
+                                           edge->first[1],
+                                           edge->last[1]};
     }
     qsort(claims, 2 * (size_t)n, sizeof *claims, claim_compare);
     for (size_t i = 0, end; i < 2 * (size_t)n; i = end) {
         for (end = i + 1; end < 2 * (size_t)n && claims[end].conv == claims[i].conv &&
                           claims[end].point == claims[i].point;
              end++)
-            refused[claims[end].edge] = true;
-        if (end - i > 1 && claims[i].bits < RIVAL_FACTOR * claims[i + 1].bits)
-            refused[claims[i].edge] = true;
+            ;
+        /* Best first; a run is short, for a local flow has few partners at a point. */
+        for (size_t k = i; k < MIN(end, i + PARTNERS_MAX); k++)
+            for (size_t j = i; j < k; j++) {
+                if (claims[k].first > claims[j].last || claims[k].last < claims[j].first)
+                    continue;
+                refused[claims[k].edge] = true;
+                if (claims[j].bits < RIVAL_FACTOR * claims[k].bits)
+                    refused[claims[j].edge] = true;
+            }
+        for (size_t k = i + PARTNERS_MAX; k < end; k++)
+            refused[claims[k].edge] = true;
     }
     for (uint32_t i = 0; i < n; i++)
         if (!refused[i])
@@ -274,16 +301,16 @@ static void tenants_refuse(struct corr_work *work, GArray *edges)
                          !routed_between(work, edge->conv_a, edge->conv_b);
             continue;
         }
-        claims[n++] = (struct claim){edge->conv_a, b->point, i, edge->conv_b};
-        claims[n++] = (struct claim){edge->conv_b, a->point, i, edge->conv_a};
+        claims[n++] = (struct claim){edge->conv_a, b->point, i, edge->conv_b, 0, 0};
+        claims[n++] = (struct claim){edge->conv_b, a->point, i, edge->conv_a, 0, 0};
     }
     if (n > 1)
         qsort(claims, n, sizeof *claims, claim_compare);
     for (size_t i = 0, end; i < n; i = end) {
         const struct corr_conv *me = corr_result_conv(work->result, claims[i].conv);
 
-        for (end = i + 1; end < n && claims[end].conv == claims[i].conv &&
-                          claims[end].point == claims[i].point;
+        for (end = i + 1;
+             end < n && claims[end].conv == claims[i].conv && claims[end].point == claims[i].point;
              end++)
             ;
         for (size_t k = i; k < end; k++)
@@ -345,7 +372,8 @@ static void node_compress(struct node *nodes, uint32_t at)
 static void nodes_join(struct node *nodes, uint32_t *sizes, const struct corr_edge *edge)
 {
     struct node a, b, *moved;
-    uint32_t root_a = node_find(nodes, edge->conv_a, &a), root_b = node_find(nodes, edge->conv_b, &b);
+    uint32_t root_a = node_find(nodes, edge->conv_a, &a),
+             root_b = node_find(nodes, edge->conv_b, &b);
     bool keep_a;
 
     if (root_a == root_b)
@@ -354,8 +382,7 @@ static void nodes_join(struct node *nodes, uint32_t *sizes, const struct corr_ed
      * value(b) in direction d of a: x_b = x_a + delta(d).  With x_a = root_a + a(d) and
      * x_b = root_b + b(d ^ flip):  root_b - root_a = a(d) + delta(d) - b(d ^ flip).
      */
-    keep_a = sizes[root_a] > sizes[root_b] ||
-             (sizes[root_a] == sizes[root_b] && root_a < root_b);
+    keep_a = sizes[root_a] > sizes[root_b] || (sizes[root_a] == sizes[root_b] && root_a < root_b);
     moved = &nodes[keep_a ? root_b : root_a];
     moved->parent = keep_a ? root_a : root_b;
     moved->flip = a.flip ^ edge->flip ^ b.flip;
@@ -416,8 +443,8 @@ static bool *incomplete(struct corr_work *work, struct node *nodes)
         /* Complete flows of other protocols than TCP too: a hairpin shows one flow twice at a
          * point, and only TCP's own numbers have told so by now. */
         for (uint32_t k = i; k < end; k++)
-            wanted[keys[k].conv] = points < n_points ||
-                                   corr_result_conv(result, keys[k].conv)->proto != 6;
+            wanted[keys[k].conv] =
+                points < n_points || corr_result_conv(result, keys[k].conv)->proto != 6;
     }
     g_free(keys);
     return wanted;
@@ -451,8 +478,8 @@ static void flows_number(struct corr_work *work, struct node *nodes)
         int began = initiator_of(obs);
 
         if (flow_of_root[root] == CORR_NONE) {
-            struct corr_flow flow = {.first_frame = obs->frame, .proto = c->proto,
-                                     .has_ports = c->has_ports};
+            struct corr_flow flow = {
+                .first_frame = obs->frame, .proto = c->proto, .has_ports = c->has_ports};
 
             flow_of_root[root] = result->flows->len;
             g_array_append_val(result->flows, flow);
@@ -462,8 +489,8 @@ static void flows_number(struct corr_work *work, struct node *nodes)
             if (c->has_ports && c->end[obs->dir].port < 1024 && c->end[!obs->dir].port >= 1024)
                 root_flip[root] ^= 1;
             if (obs->kind == CORR_KIND_ECHO) {
-                root_flip[root] = (c->end[obs->dir].port != 0 ? obs->dir : !obs->dir) ^
-                                  nodes[conv].flip;
+                root_flip[root] =
+                    (c->end[obs->dir].port != 0 ? obs->dir : !obs->dir) ^ nodes[conv].flip;
                 told[root] = true;
             }
         }

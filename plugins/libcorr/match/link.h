@@ -28,6 +28,7 @@ struct corr_edge {
     uint8_t flip;
     bool same_tuple;
     uint32_t dseq[2], dts[2]; /* b minus a, by direction of a */
+    uint32_t first[2], last[2]; /* observations of a, and of b, that voted: least and greatest */
 };
 
 /* Appends votes of equal 5-tuples, and of TCP sequence and acknowledgement numbers. */

@@ -26,12 +26,12 @@
 /* A position in a flow: one local flow is one station on the packets' way. */
 struct corr_cell {
     uint32_t flow;
-    uint8_t dir;        /* in the flow */
-    bool range;         /* TCP data or fragments: from/to are valid */
-    bool choice;        /* some station has more than one sighting that is no duplicate */
-    uint32_t first, n;  /* members[first .. first + n), by (local flow, frame) */
-    int64_t from, to;   /* bytes of the flow direction (or of the datagram) */
-    uint32_t datagram;  /* fragments: which datagram; CORR_NONE otherwise */
+    uint8_t dir;       /* in the flow */
+    bool range;        /* TCP data or fragments: from/to are valid */
+    bool choice;       /* some station has more than one sighting that is no duplicate */
+    uint32_t first, n; /* members[first .. first + n), by (local flow, frame) */
+    int64_t from, to;  /* bytes of the flow direction (or of the datagram) */
+    uint32_t datagram; /* fragments: which datagram; CORR_NONE otherwise */
 };
 
 /* The sightings of one packet, or of one cell's share of it. */
@@ -79,14 +79,14 @@ struct corr_work {
     struct corr_conv_seq *conv_seq;
 
     /* per local flow: what has to be subtracted to compare with the flow's first member */
-    uint32_t (*dseq)[2];   /* TCP sequence numbers, by direction of the local flow */
-    uint32_t (*dts)[2];    /* TCP time stamps */
-    uint8_t *linked_by;    /* enum corr_link of the edge that tied it to its flow */
+    uint32_t (*dseq)[2]; /* TCP sequence numbers, by direction of the local flow */
+    uint32_t (*dts)[2];  /* TCP time stamps */
+    uint8_t *linked_by;  /* enum corr_link of the edge that tied it to its flow */
 
-    GArray *cells;         /* struct corr_cell */
-    GArray *members;       /* uint32_t observations */
-    GArray *instances;     /* struct corr_instance */
-    GArray *chosen;        /* uint32_t observations */
+    GArray *cells;     /* struct corr_cell */
+    GArray *members;   /* uint32_t observations */
+    GArray *instances; /* struct corr_instance */
+    GArray *chosen;    /* uint32_t observations */
 
     struct corr_pair_facts *pairs; /* points x points, p < q */
     GArray *delays;                /* struct corr_delay by (p, q, flow_dir, t) */
@@ -101,7 +101,8 @@ void corr_flows_link(struct corr_work *work);
 void corr_cells_build(struct corr_work *work);
 void corr_cells_learn(struct corr_work *work);
 void corr_delays_pool(struct corr_work *work); /* once the order of stations is known */
-/* `informed`: order, clock and learned facts may be used; otherwise cells with a choice stay open. */
+/* `informed`: order, clock and learned facts may be used; otherwise cells with a choice stay open.
+ */
 void corr_cells_assign(struct corr_work *work, bool informed);
 void corr_packets_build(struct corr_work *work);
 void corr_groups_count(struct corr_work *work); /* of ambiguous sightings, by the final order */

@@ -14,7 +14,7 @@
 struct draft {
     uint32_t flow, first, n; /* frames: drafted[first .. first + n) */
     int64_t from, to;
-    uint32_t frame;          /* lowest frame number */
+    uint32_t frame; /* lowest frame number */
     uint32_t len;
     uint8_t dir, method, kind, candidates;
     bool ambiguous;
@@ -81,8 +81,8 @@ static struct share share_of(const struct corr_work *work, uint32_t head, uint32
     struct share share = {0, INT64_MAX, i, work->result->obs_conv[head]};
 
     if (obs->have & CORR_HAVE_FRAG) {
-        uint32_t base = first->have & CORR_HAVE_FRAG ? corr_store_extra(work->store, first)->frag.base
-                                                     : 0;
+        uint32_t base =
+            first->have & CORR_HAVE_FRAG ? corr_store_extra(work->store, first)->frag.base : 0;
         const struct corr_frag *frag = &corr_store_extra(work->store, obs)->frag;
 
         share.from = MAX(0, (int64_t)frag->offset - base);
@@ -142,8 +142,7 @@ static void datagram_draft(const struct corr_work *work, struct drafting *d,
             if (share->from <= piece.from && share->to >= piece.to) {
                 if (share->conv == last) {
                     if (work->duplicate[share->obs] == CORR_NONE)
-                        work->duplicate[share->obs] =
-                            g_array_index(obs, uint32_t, obs->len - 1);
+                        work->duplicate[share->obs] = g_array_index(obs, uint32_t, obs->len - 1);
                 } else {
                     g_array_append_val(obs, share->obs);
                     last = share->conv;
@@ -167,9 +166,14 @@ static void instance_draft(const struct corr_work *work, struct drafting *d,
     const struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, instance->cell);
     const uint32_t *obs = &g_array_index(work->chosen, uint32_t, instance->first);
     struct draft draft = {
-        .flow = cell->flow, .dir = cell->dir, .from = cell->from, .to = cell->to,
-        .method = instance->method, .ambiguous = instance->ambiguous,
-        .candidates = instance->candidates, .len = corr_store_obs(work->store, obs[0])->len,
+        .flow = cell->flow,
+        .dir = cell->dir,
+        .from = cell->from,
+        .to = cell->to,
+        .method = instance->method,
+        .ambiguous = instance->ambiguous,
+        .candidates = instance->candidates,
+        .len = corr_store_obs(work->store, obs[0])->len,
     };
     bool fragmented = false;
 
@@ -197,8 +201,8 @@ static int draft_compare(const void *x, const void *y, void *user)
 
 static void sighting_add(struct corr_result *result, uint32_t packet, uint32_t obs, bool duplicate)
 {
-    struct corr_sighting s = {.obs = obs, .packet = packet, .prev = CORR_NONE,
-                              .duplicate = duplicate};
+    struct corr_sighting s = {
+        .obs = obs, .packet = packet, .prev = CORR_NONE, .duplicate = duplicate};
 
     g_array_append_val(result->sightings, s);
 }
@@ -207,11 +211,20 @@ static void packet_add(struct corr_work *work, const struct drafting *d, const s
 {
     struct corr_result *result = work->result;
     struct corr_packet packet = {
-        .first = result->sightings->len, .flow = draft->flow, .dir = draft->dir,
-        .kind = draft->kind, .method = draft->method, .ambiguous = draft->ambiguous,
-        .candidates = draft->candidates, .len = draft->len, .drop_after = CORR_NONE,
-        .drop_before = CORR_NONE, .original = CORR_NONE, .quotes = CORR_NONE,
-        .from = draft->from, .to = draft->to,
+        .first = result->sightings->len,
+        .flow = draft->flow,
+        .dir = draft->dir,
+        .kind = draft->kind,
+        .method = draft->method,
+        .ambiguous = draft->ambiguous,
+        .candidates = draft->candidates,
+        .len = draft->len,
+        .drop_after = CORR_NONE,
+        .drop_before = CORR_NONE,
+        .original = CORR_NONE,
+        .quotes = CORR_NONE,
+        .from = draft->from,
+        .to = draft->to,
     };
     uint32_t index = result->packets->len;
 
@@ -258,7 +271,9 @@ void corr_groups_count(struct corr_work *work)
     for (uint32_t i = 0, end; i < work->instances->len; i = end) {
         const struct corr_instance *at = &g_array_index(work->instances, struct corr_instance, i);
         const struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, at->cell);
-        struct { uint32_t conv, n, frame; } station[16];
+        struct {
+            uint32_t conv, n, frame;
+        } station[16];
         unsigned n = 0;
 
         for (end = i; end < work->instances->len &&
@@ -290,14 +305,17 @@ void corr_groups_count(struct corr_work *work)
             for (unsigned j = 0; j < n; j++)
                 if (corr_order_compare(result, cell->flow, cell->dir, station[k].conv,
                                        station[j].conv) < 0 &&
-                    (next == n || corr_order_compare(result, cell->flow, cell->dir,
-                                                     station[j].conv, station[next].conv) < 0))
+                    (next == n || corr_order_compare(result, cell->flow, cell->dir, station[j].conv,
+                                                     station[next].conv) < 0))
                     next = j;
             if (next < n) {
-                struct corr_group group = {
-                    cell->flow, cell->dir, corr_result_conv(result, station[k].conv)->point,
-                    corr_result_conv(result, station[next].conv)->point, station[k].n,
-                    station[next].n, station[k].frame};
+                struct corr_group group = {cell->flow,
+                                           cell->dir,
+                                           corr_result_conv(result, station[k].conv)->point,
+                                           corr_result_conv(result, station[next].conv)->point,
+                                           station[k].n,
+                                           station[next].n,
+                                           station[k].frame};
 
                 g_array_append_val(result->groups, group);
             }

@@ -88,8 +88,9 @@ void corr_quotes_find(struct corr_work *work)
         }
         if (best != CORR_NONE && result->obs_first[best] < result->obs_first[best + 1] &&
             packet->quotes == CORR_NONE)
-            packet->quotes = corr_result_sighting(
-                                 result, result->obs_sightings[result->obs_first[best]])->packet;
+            packet->quotes =
+                corr_result_sighting(result, result->obs_sightings[result->obs_first[best]])
+                    ->packet;
     }
     g_array_unref(errors);
     g_array_unref(keys);

@@ -4,33 +4,28 @@
 
 #include "match/match.h"
 
-#define DIGITS 8u /* of 8 bits */
-
 void corr_keyed_sort(struct corr_keyed *items, size_t n)
 {
-    size_t count[DIGITS][256] = {{0}};
     struct corr_keyed *from = items, *spare, *to;
 
     if (n < 2)
         return;
-    /* How often a digit occurs does not depend on the order: one reading tells of all digits. */
-    for (size_t i = 0; i < n; i++)
-        for (unsigned digit = 0; digit < DIGITS; digit++)
-            count[digit][items[i].key >> 8 * digit & 255]++;
     spare = to = g_new(struct corr_keyed, n);
-    for (unsigned digit = 0; digit < DIGITS; digit++) {
-        size_t *place = count[digit], at = 0;
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        size_t count[256] = {0}, at = 0;
 
-        if (place[from[0].key >> 8 * digit & 255] == n)
-            continue; /* the same everywhere: already in order */
+        for (size_t i = 0; i < n; i++)
+            count[from[i].key >> shift & 255]++;
+        if (count[from[0].key >> shift & 255] == n)
+            continue; /* one digit only: already in order */
         for (unsigned d = 0; d < 256; d++) {
-            size_t c = place[d];
+            size_t c = count[d];
 
-            place[d] = at;
+            count[d] = at;
             at += c;
         }
         for (size_t i = 0; i < n; i++)
-            to[place[from[i].key >> 8 * digit & 255]++] = from[i];
+            to[count[from[i].key >> shift & 255]++] = from[i];
         {
             struct corr_keyed *swap = from;
 

@@ -16,7 +16,8 @@
 #define FINE_NS INT64_C(1000)
 /* Slewing takes 500 ppm (NTP); crystals add some tens. */
 #define RUN_OFF 600e-6
-/* So many packets in a row that contradict a corridor are a clock that was set; fewer are errors. */
+/* So many packets in a row that contradict a corridor are a clock that was set; fewer are errors.
+ */
 #define STEP_EVIDENCE 5u
 /* Parts in which a clock is described that no line describes. */
 #define SLEW_PARTS 8
@@ -93,8 +94,8 @@ static void packet_sample(struct corr_work *work, struct corr_clock *clock,
                 break;
             if (a->duplicate || b->duplicate)
                 continue;
-            order = corr_order_compare(result, packet->flow, packet->dir,
-                                       result->obs_conv[a->obs], result->obs_conv[b->obs]);
+            order = corr_order_compare(result, packet->flow, packet->dir, result->obs_conv[a->obs],
+                                       result->obs_conv[b->obs]);
             if (order < 0)
                 sample_add(clock, corr_result_obs(result, a), corr_result_obs(result, b));
             else if (order > 0)
@@ -351,8 +352,8 @@ void corr_clock_fit(struct corr_work *work)
         for (uint32_t q = p + 1; q < clock->n; q++) {
             struct pair *pair = pair_of(clock, p, q);
             int64_t coarse = clock->resolution_ns[p] + clock->resolution_ns[q];
-            int64_t fine = MIN(clock->resolution_ns[p], FINE_NS) +
-                           MIN(clock->resolution_ns[q], FINE_NS);
+            int64_t fine =
+                MIN(clock->resolution_ns[p], FINE_NS) + MIN(clock->resolution_ns[q], FINE_NS);
 
             if (pair->samples == NULL)
                 continue;
@@ -360,8 +361,7 @@ void corr_clock_fit(struct corr_work *work)
             pair->pieces = g_array_new(FALSE, FALSE, sizeof(struct piece));
             qsort(pair->samples->data, pair->n, sizeof(struct sample), sample_compare);
             /* The least slack that the samples allow. */
-            if (pair_fit(pair, fine) > 0 && pair_fit(pair, fine + SOFTWARE_NS) > 0 &&
-                coarse > fine)
+            if (pair_fit(pair, fine) > 0 && pair_fit(pair, fine + SOFTWARE_NS) > 0 && coarse > fine)
                 pair_fit(pair, coarse + SOFTWARE_NS);
             if (is_slewed(pair))
                 limits_sweep(pair, fine + SOFTWARE_NS);
@@ -493,8 +493,7 @@ static void piece_describe(const struct pair *pair, uint32_t index, int sign, GA
     int64_t length = (from->to_ns - from->from_ns) / parts;
 
     for (int64_t part = 0; part < parts; part++) {
-        struct corr_clock_piece piece = {.from_ns = from->from_ns + part * length,
-                                         .error_ns = -1};
+        struct corr_clock_piece piece = {.from_ns = from->from_ns + part * length, .error_ns = -1};
         int64_t middle, least, greatest, begin[2], end[2];
 
         piece.to_ns = part + 1 == parts ? from->to_ns : piece.from_ns + length;
@@ -543,8 +542,8 @@ GArray *corr_result_clock_pieces(const struct corr_result *r, uint32_t q,
                 continue;
             at = corr_result_clock(r, p, q, obs->time_ns);
             if (at.status == CORR_CLOCK_BOUNDED) {
-                struct corr_clock_piece piece = {obs->time_ns, obs->time_ns, at.offset_ns,
-                                                 at.error_ns, 0, false};
+                struct corr_clock_piece piece = {
+                    obs->time_ns, obs->time_ns, at.offset_ns, at.error_ns, 0, false};
 
                 g_array_append_val(pieces, piece);
             }

@@ -15,7 +15,8 @@
 enum { CLASS_BOTH, CLASS_DST, CLASS_SRC, CLASS_KINDS };
 
 /* Flows of one class, and where they go on to. */
-struct class {
+struct class
+{
     uint32_t q, flows, packets, last_flow;
     uint32_t dst; /* hash of a destination; CLASS_SRC wants two different ones */
     bool two_dst;
@@ -24,7 +25,8 @@ struct class {
 static uint64_t class_key(const struct corr_work *work, uint32_t obs_index, unsigned kind)
 {
     const struct corr_obs *obs = corr_store_obs(work->store, obs_index);
-    const struct corr_conv *conv = corr_result_conv(work->result, work->result->obs_conv[obs_index]);
+    const struct corr_conv *conv =
+        corr_result_conv(work->result, work->result->obs_conv[obs_index]);
     uint64_t key = corr_hash_mix(obs->point + 1, kind);
 
     if (kind != CLASS_DST)
@@ -43,8 +45,8 @@ static void class_tell(const struct corr_work *work, struct corr_expect *expect,
                        uint32_t q, uint32_t flow)
 {
     const struct corr_conv *conv = corr_result_conv(work->result, work->result->obs_conv[obs]);
-    uint32_t dst = (uint32_t)corr_hash(
-        conv->end[!corr_store_obs(work->store, obs)->dir].addr.bytes, 16);
+    uint32_t dst =
+        (uint32_t)corr_hash(conv->end[!corr_store_obs(work->store, obs)->dir].addr.bytes, 16);
 
     for (unsigned kind = 0; kind < CLASS_KINDS; kind++) {
         gpointer key = GSIZE_TO_POINTER(class_key(work, obs, kind));
@@ -92,6 +94,23 @@ static int pass_compare(const void *x, const void *y)
     return a->d_ns < b->d_ns ? -1 : a->d_ns > b->d_ns;
 }
 
+static gpointer longest_key(uint32_t p, uint32_t q)
+{
+    return GSIZE_TO_POINTER((size_t)p << 16 | q);
+}
+
+uint32_t corr_expect_longest(const struct corr_expect *expect, uint32_t p, uint32_t q)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(expect->longest, longest_key(p, q)));
+}
+
+static void longest_tell(struct corr_expect *expect, const struct corr_pass *pass)
+{
+    if (pass->ip_len > corr_expect_longest(expect, pass->p, pass->q))
+        g_hash_table_replace(expect->longest, longest_key(pass->p, pass->q),
+                             GUINT_TO_POINTER(pass->ip_len));
+}
+
 static void stands_collect(const struct corr_work *work, struct corr_expect *expect)
 {
     const struct corr_result *result = work->result;
@@ -101,8 +120,12 @@ static void stands_collect(const struct corr_work *work, struct corr_expect *exp
     for (uint32_t i = 0; i < n; i++) {
         const struct corr_sighting *s = corr_result_sighting(result, i);
         const struct corr_packet *packet = corr_result_packet(result, s->packet);
-        struct corr_stand stand = {.conv = result->obs_conv[s->obs], .obs = s->obs, .sighting = i,
-                                   .packet = s->packet, .to = CORR_NONE, .before = CORR_NONE,
+        struct corr_stand stand = {.conv = result->obs_conv[s->obs],
+                                   .obs = s->obs,
+                                   .sighting = i,
+                                   .packet = s->packet,
+                                   .to = CORR_NONE,
+                                   .before = CORR_NONE,
                                    .after = CORR_NONE,
                                    .dir = corr_store_obs(work->store, s->obs)->dir};
 
@@ -121,9 +144,11 @@ static void stands_collect(const struct corr_work *work, struct corr_expect *exp
             while (corr_result_sighting(result, next)->prev != i)
                 next++;
             b = corr_result_obs(result, corr_result_sighting(result, next));
-            pass = (struct corr_pass){a->point, b->point, a->time_ns, b->time_ns - a->time_ns};
+            pass = (struct corr_pass){a->point, b->point, a->time_ns, b->time_ns - a->time_ns,
+                                      a->ip_len};
             if (a->point != b->point) {
                 g_array_append_val(expect->passes, pass);
+                longest_tell(expect, &pass);
                 class_tell(work, expect, s->obs, b->point, packet->flow);
             }
         }
@@ -214,6 +239,7 @@ struct corr_expect *corr_expect_new(const struct corr_work *work)
     expect->stands = g_array_new(FALSE, FALSE, sizeof(struct corr_stand));
     expect->passes = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
     expect->classes = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
+    expect->longest = g_hash_table_new(g_direct_hash, g_direct_equal);
     expect->sources = g_hash_table_new(g_direct_hash, g_direct_equal);
     coverage_find(work, expect);
     stands_collect(work, expect);
@@ -227,6 +253,7 @@ void corr_expect_free(struct corr_expect *expect)
     g_array_unref(expect->passes);
     g_hash_table_destroy(expect->classes);
     g_hash_table_destroy(expect->sources);
+    g_hash_table_destroy(expect->longest);
     g_free(expect->stand_of);
     g_free(expect->run);
     g_free(expect->first_ns);
@@ -241,7 +268,9 @@ void corr_expect_free(struct corr_expect *expect)
 uint32_t corr_expect_next(const struct corr_expect *expect, uint32_t conv, unsigned dir,
                           uint32_t *passed)
 {
-    struct { uint32_t to, n; } ways[8] = {{CORR_NONE, 0}};
+    struct {
+        uint32_t to, n;
+    } ways[8] = {{CORR_NONE, 0}};
     unsigned n = 0, best = 0;
 
     *passed = 0;
@@ -291,10 +320,9 @@ uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expec
         /* To a host that nothing else goes to: only if it never spoke here, and nobody answered. */
         if (kind == CLASS_SRC && class->flows >= 2 && class->two_dst && unanswered &&
             at->have & CORR_HAVE_MAC &&
-            !g_hash_table_contains(
-                expect->sources,
-                GSIZE_TO_POINTER(corr_hash_mix(
-                    at->point, corr_hash(conv->end[!at->dir].addr.bytes, 16)))))
+            !g_hash_table_contains(expect->sources,
+                                   GSIZE_TO_POINTER(corr_hash_mix(
+                                       at->point, corr_hash(conv->end[!at->dir].addr.bytes, 16)))))
             return class->q;
     }
     return CORR_NONE;
@@ -304,7 +332,7 @@ void corr_expect_around(const struct corr_expect *expect, uint32_t p, uint32_t q
                         const struct corr_pass **before, const struct corr_pass **after)
 {
     const struct corr_pass *all = (const struct corr_pass *)expect->passes->data;
-    struct corr_pass key = {p, q, t_ns, INT64_MIN};
+    struct corr_pass key = {p, q, t_ns, INT64_MIN, 0};
     uint32_t lo = 0, hi = expect->passes->len;
 
     while (lo < hi) {
@@ -341,7 +369,7 @@ static uint32_t passes_count(const struct corr_expect *expect, uint32_t p, uint3
     uint32_t bounds[2];
 
     for (unsigned end = 0; end < 2; end++) {
-        struct corr_pass key = {p, q, end ? INT64_MAX : INT64_MIN, end ? INT64_MAX : INT64_MIN};
+        struct corr_pass key = {p, q, end ? INT64_MAX : INT64_MIN, end ? INT64_MAX : INT64_MIN, 0};
         uint32_t lo = 0, hi = expect->passes->len;
 
         while (lo < hi) {

@@ -23,6 +23,7 @@ struct corr_stand {
 struct corr_pass {
     uint32_t p, q;
     int64_t t_ns, d_ns;
+    uint32_t ip_len;
 };
 
 struct corr_expect {
@@ -30,6 +31,7 @@ struct corr_expect {
     uint32_t *stand_of;     /* sighting -> its stand; CORR_NONE */
     uint32_t (*run)[2];     /* local flow, direction -> first stand; CORR_NONE */
     GArray *passes;         /* struct corr_pass by (p, q, t) */
+    GHashTable *longest;    /* (p, q) -> longest IP packet that passed */
     GHashTable *classes;    /* see expect.c */
     GHashTable *sources;    /* (point, address) hashes that sent something */
     int64_t *first_ns, *last_ns, *gap_ns; /* per point: coverage, mean distance of frames */
@@ -52,6 +54,9 @@ uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expec
 /* The nearest passes from p to q before and at or after t; NULL where there is none. */
 void corr_expect_around(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,
                         const struct corr_pass **before, const struct corr_pass **after);
+
+/* The longest IP packet that went from point p to q, bytes; 0 if none did. */
+uint32_t corr_expect_longest(const struct corr_expect *expect, uint32_t p, uint32_t q);
 
 /*
  * Was point q blind around its time t?  It saw nothing for longer than `long_ns`,

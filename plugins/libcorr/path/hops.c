@@ -14,9 +14,9 @@
 
 struct place {
     struct corr_sighting s;
-    uint32_t index;            /* before sorting */
-    uint32_t before, after;    /* how many others are known to precede, to follow */
-    uint32_t original;         /* duplicates: place of their original */
+    uint32_t index;         /* before sorting */
+    uint32_t before, after; /* how many others are known to precede, to follow */
+    uint32_t original;      /* duplicates: place of their original */
 };
 
 /* -1: a first, 1: b first, 0: not known. */
@@ -202,8 +202,8 @@ void corr_latencies_set(struct corr_work *work)
         if (s->prev == CORR_NONE)
             continue;
         from = corr_result_obs(result, corr_result_sighting(result, s->prev));
-        first = corr_result_obs(result, corr_result_sighting(
-                                            result, corr_result_packet(result, s->packet)->first));
+        first = corr_result_obs(
+            result, corr_result_sighting(result, corr_result_packet(result, s->packet)->first));
         s->has_latency = delay_between(result, from, to, &s->latency_ns, &s->latency_error_ns);
         if (corr_result_packet(result, s->packet)->ordered)
             s->has_path_latency = delay_between(result, first, to, &s->path_latency_ns, &error);

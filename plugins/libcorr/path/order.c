@@ -24,6 +24,7 @@ struct evidence {
     uint32_t origin_for[2], origin_against[2];
     uint32_t both[2], only_a[2], only_b[2], wait_a[2], wait_b[2];
     uint32_t clock_for[2], clock_against[2], clock_unsure[2];
+    bool open; /* a second look asks the clock about this pair */
 };
 
 struct finder {
@@ -49,7 +50,7 @@ static void pair_nest(struct evidence *e, unsigned dir, int64_t t, int64_t d)
     e->last_t[dir] = t;
 }
 
-static void pair_add(struct finder *f, struct evidence *e, unsigned dir, const struct corr_obs *a,
+static void pair_add(struct evidence *e, unsigned dir, const struct corr_obs *a,
                      const struct corr_obs *b)
 {
     int64_t d = b->time_ns - a->time_ns;
@@ -71,20 +72,27 @@ static void pair_add(struct finder *f, struct evidence *e, unsigned dir, const s
     e->only_a[dir] += e->wait_a[dir];
     e->only_b[dir] += e->wait_b[dir];
     e->wait_a[dir] = e->wait_b[dir] = 0;
-    if (f->work->result->clock != NULL && a->point != b->point) {
-        struct corr_clock_answer clock =
-            corr_result_clock(f->work->result, a->point, b->point, a->time_ns);
+}
 
-        if (clock.status == CORR_CLOCK_BOUNDED) {
-            int64_t left = d - clock.offset_ns, unsure = clock.error_ns + CORR_CLOCK_SLACK_NS;
+/* Asked only where nothing else tells: the clock of two points is dear. */
+static void pair_clock(struct finder *f, struct evidence *e, unsigned dir, const struct corr_obs *a,
+                       const struct corr_obs *b)
+{
+    int64_t d = b->time_ns - a->time_ns;
+    struct corr_clock_answer clock;
 
-            if (left > unsure)
-                e->clock_for[dir]++;
-            else if (left < -unsure)
-                e->clock_against[dir]++;
-            else
-                e->clock_unsure[dir]++;
-        }
+    if (f->work->result->clock == NULL || a->point == b->point)
+        return;
+    clock = corr_result_clock(f->work->result, a->point, b->point, a->time_ns);
+    if (clock.status == CORR_CLOCK_BOUNDED) {
+        int64_t left = d - clock.offset_ns, unsure = clock.error_ns + CORR_CLOCK_SLACK_NS;
+
+        if (left > unsure)
+            e->clock_for[dir]++;
+        else if (left < -unsure)
+            e->clock_against[dir]++;
+        else
+            e->clock_unsure[dir]++;
     }
 }
 
@@ -151,7 +159,7 @@ static void packets_by_flow(struct finder *f)
 }
 
 static void flow_gather(struct finder *f, uint32_t flow, struct evidence *pairs, uint32_t k,
-                        bool *doubtful)
+                        bool *doubtful, bool clocks)
 {
     const struct corr_result *result = f->work->result;
     uint32_t first = f->packet_first[flow], n = f->packet_first[flow + 1] - first;
@@ -162,8 +170,7 @@ static void flow_gather(struct finder *f, uint32_t flow, struct evidence *pairs,
         const struct corr_packet *packet = corr_result_packet(result, f->packets[first + i]);
 
         if (packet->ambiguous) {
-            uint32_t conv =
-                result->obs_conv[corr_result_sighting(result, packet->first)->obs];
+            uint32_t conv = result->obs_conv[corr_result_sighting(result, packet->first)->obs];
 
             if (result->conv_flow[conv] == flow)
                 doubtful[f->orders->station[conv]] = true;
@@ -182,8 +189,12 @@ static void flow_gather(struct finder *f, uint32_t flow, struct evidence *pairs,
             for (uint32_t b = a + 1; b < k; b++) {
                 struct evidence *e = &pairs[a * k + b];
 
-                if (at[a] != CORR_NONE && at[b] != CORR_NONE)
-                    pair_add(f, e, packet->dir, corr_store_obs(f->work->store, at[a]),
+                if (clocks) {
+                    if (e->open && at[a] != CORR_NONE && at[b] != CORR_NONE)
+                        pair_clock(f, e, packet->dir, corr_store_obs(f->work->store, at[a]),
+                                   corr_store_obs(f->work->store, at[b]));
+                } else if (at[a] != CORR_NONE && at[b] != CORR_NONE)
+                    pair_add(e, packet->dir, corr_store_obs(f->work->store, at[a]),
                              corr_store_obs(f->work->store, at[b]));
                 else if (at[a] != CORR_NONE || at[b] != CORR_NONE)
                     pair_miss(e, packet->dir, at[a] != CORR_NONE);
@@ -272,7 +283,8 @@ static uint8_t *matrix_of(const struct corr_orders *orders, uint32_t flow, unsig
     return orders->before->data + orders->matrix[flow] + (size_t)dir * k * k;
 }
 
-/* Stations that show equal packets which nobody can pair: their TTLs tell the order all the same. */
+/* Stations that show equal packets which nobody can pair: their TTLs tell the order all the same.
+ */
 static int judge_ttl(const struct corr_work *work, const struct corr_member *a,
                      const struct corr_member *b, unsigned dir)
 {
@@ -288,9 +300,16 @@ static void flow_judge(struct finder *f, uint32_t flow)
     const struct corr_flow *of = corr_result_flow(f->work->result, flow);
     uint32_t k = of->convs->len;
     struct evidence *pairs = g_new0(struct evidence, (size_t)k * k);
-    bool *doubtful = g_new0(bool, k);
+    bool *doubtful = g_new0(bool, k), open = false;
 
-    flow_gather(f, flow, pairs, k, doubtful);
+    flow_gather(f, flow, pairs, k, doubtful, false);
+    for (uint32_t i = 0; i < k * k; i++) {
+        for (unsigned dir = 0; dir < 2; dir++)
+            pairs[i].open |= pairs[i].both[dir] > 0 && judge(&pairs[i], dir) == 0;
+        open |= pairs[i].open;
+    }
+    if (open && f->work->result->clock != NULL)
+        flow_gather(f, flow, pairs, k, doubtful, true);
     for (unsigned dir = 0; dir < 2; dir++) {
         uint8_t *matrix = matrix_of(f->orders, flow, dir, k);
 

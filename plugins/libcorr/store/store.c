@@ -169,8 +169,7 @@ static bool l2_equal(const void *key, uint32_t position, const void *user)
                   sizeof(struct corr_l2)) == 0;
 }
 
-static uint32_t l2_get(struct corr_store *store, const struct corr_parsed *packet,
-                       uint32_t context)
+static uint32_t l2_get(struct corr_store *store, const struct corr_parsed *packet, uint32_t context)
 {
     struct corr_l2 l2 = {.context = context};
     uint64_t hash;
@@ -247,8 +246,8 @@ uint32_t corr_store_find_conv(struct corr_store *store, const struct corr_conv *
     return found;
 }
 
-static uint32_t conv_get(struct corr_store *store, const struct corr_parsed *packet,
-                         uint32_t point, uint32_t context, uint8_t *dir)
+static uint32_t conv_get(struct corr_store *store, const struct corr_parsed *packet, uint32_t point,
+                         uint32_t context, uint8_t *dir)
 {
     struct corr_conv conv = {
         .point = point,
@@ -276,11 +275,11 @@ static uint32_t conv_get(struct corr_store *store, const struct corr_parsed *pac
 
 static uint8_t level_of(const struct corr_parsed *packet)
 {
-    return packet->have & CORR_HAVE_DFULL   ? CORR_LEVEL_FULL
-           : packet->have & CORR_HAVE_D128  ? CORR_LEVEL_128
-           : packet->have & CORR_HAVE_D32   ? CORR_LEVEL_32
-           : packet->have & CORR_HAVE_D8    ? CORR_LEVEL_8
-                                            : CORR_LEVEL_NONE;
+    return packet->have & CORR_HAVE_DFULL  ? CORR_LEVEL_FULL
+           : packet->have & CORR_HAVE_D128 ? CORR_LEVEL_128
+           : packet->have & CORR_HAVE_D32  ? CORR_LEVEL_32
+           : packet->have & CORR_HAVE_D8   ? CORR_LEVEL_8
+                                           : CORR_LEVEL_NONE;
 }
 
 static void packet_append(struct corr_store *store, const struct corr_frame *frame,
@@ -288,22 +287,43 @@ static void packet_append(struct corr_store *store, const struct corr_frame *fra
 {
     uint32_t context = corr_store_find_context(store, packet);
     struct corr_obs obs = {
-        .time_ns = frame->time_ns, .dfull = packet->dfull, .frame = frame->number,
-        .have = packet->have, .context = context, .l2 = l2_get(store, packet, context),
-        .len = packet->payload_len, .ip_len = packet->ip_len, .seq = packet->seq, .ack = packet->ack,
-        .tsval = packet->tsval, .tsecr = packet->tsecr, .d8 = packet->d8, .d32 = packet->d32,
-        .d128 = packet->d128, .opt_hash = packet->opt_hash, .extra = CORR_NONE,
-        .point = (uint16_t)point, .window = packet->window, .ip_id = packet->ip_id,
-        .resid = packet->resid, .mss = packet->mss, .kind = (uint8_t)packet->kind,
-        .ttl = packet->ttl, .tos = packet->tos, .tcp_flags = (uint8_t)packet->tcp_flags,
-        .opt_kinds = packet->opt_kinds, .icmp_type = packet->icmp_type,
-        .icmp_code = packet->icmp_code, .weak = packet->l7_bytes_constant,
+        .time_ns = frame->time_ns,
+        .dfull = packet->dfull,
+        .frame = frame->number,
+        .have = packet->have,
+        .context = context,
+        .l2 = l2_get(store, packet, context),
+        .len = packet->payload_len,
+        .ip_len = packet->ip_len,
+        .seq = packet->seq,
+        .ack = packet->ack,
+        .tsval = packet->tsval,
+        .tsecr = packet->tsecr,
+        .d8 = packet->d8,
+        .d32 = packet->d32,
+        .d128 = packet->d128,
+        .opt_hash = packet->opt_hash,
+        .extra = CORR_NONE,
+        .point = (uint16_t)point,
+        .window = packet->window,
+        .ip_id = packet->ip_id,
+        .resid = packet->resid,
+        .mss = packet->mss,
+        .kind = (uint8_t)packet->kind,
+        .ttl = packet->ttl,
+        .tos = packet->tos,
+        .tcp_flags = (uint8_t)packet->tcp_flags,
+        .opt_kinds = packet->opt_kinds,
+        .icmp_type = packet->icmp_type,
+        .icmp_code = packet->icmp_code,
+        .weak = packet->l7_bytes_constant,
         .cap_level = level_of(packet),
     };
 
     obs.conv = conv_get(store, packet, point, context, &obs.dir);
     if ((packet->have & (CORR_HAVE_FRAG | CORR_HAVE_QUOTE)) || frame->has_packet_id) {
-        struct corr_extra extra = {.frag = packet->frag, .quote = packet->quote,
+        struct corr_extra extra = {.frag = packet->frag,
+                                   .quote = packet->quote,
                                    .packet_id = frame->packet_id,
                                    .has_packet_id = frame->has_packet_id};
 
@@ -342,8 +362,8 @@ void corr_store_add_frame(struct corr_store *store, const struct corr_frame *fra
     struct corr_point *point;
     uint32_t at = frame->point, first = CORR_NONE;
     /* Damaged times would overflow every difference: before 1970 and after 2100 is no time. */
-    bool has_time = frame->has_time && frame->time_ns >= 0 &&
-                    frame->time_ns <= INT64_C(4102444800000000000);
+    bool has_time =
+        frame->has_time && frame->time_ns >= 0 && frame->time_ns <= INT64_C(4102444800000000000);
     unsigned n;
 
     if (frame->number == 0 || frame->point >= store->points->len)
@@ -369,8 +389,8 @@ void corr_store_add_frame(struct corr_store *store, const struct corr_frame *fra
         if (packets[i].kind == CORR_KIND_UNKNOWN || !has_time) {
             const char *why = packets[i].kind != CORR_KIND_UNKNOWN
                                   ? "frame without a usable time stamp"
-                              : packets[i].unknown != NULL         ? packets[i].unknown
-                                                                   : "not recognised";
+                              : packets[i].unknown != NULL ? packets[i].unknown
+                                                           : "not recognised";
             unsigned count = GPOINTER_TO_UINT(g_hash_table_lookup(point->unknown, why));
 
             g_hash_table_replace(point->unknown, (void *)why, GUINT_TO_POINTER(count + 1));

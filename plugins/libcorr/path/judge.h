@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * judge.h - what shows that a packet arrived, or that it did not.
+ *
+ * Evidence is asked for by verdict.c, which decides; nothing here decides.
+ */
+#ifndef CORR_JUDGE_H
+#define CORR_JUDGE_H
+
+#include "path/expect.h"
+
+/* Bytes of a flow direction that a packet carries; SYN and FIN count as one. */
+struct corr_carried {
+    int64_t from, to;
+    uint32_t packet, flow_dir;
+};
+
+struct corr_way_on {
+    uint32_t to, passed;
+    bool known;
+};
+
+/* How often a station saw a direction, and what came back. */
+struct corr_tries {
+    uint32_t n, answers;
+    uint32_t reset; /* frame of a TCP reset that came back; 0 */
+    bool known;
+};
+
+struct corr_judge {
+    struct corr_work *work;
+    struct corr_result *result;
+    struct corr_expect *expect;
+    struct corr_carried *carried;      /* by (flow_dir, from) */
+    uint32_t n_carried;
+    uint32_t *carried_of;         /* packet -> its place; CORR_NONE */
+    int64_t *longest;             /* flow_dir -> longest range */
+    uint32_t *carried_first;      /* flow_dir -> first in `carried` */
+    uint32_t (*acked)[2];         /* local flow, direction -> highest acknowledgement seen */
+    bool (*has_acked)[2];
+    uint32_t *quoted_by;          /* packet -> ICMP error packet; CORR_NONE */
+    struct corr_tries (*tries)[2]; /* local flow, direction; filled when asked */
+    struct corr_way_on (*ways)[2];        /* cache of corr_expect_next() */
+};
+
+/* Fills carried*, longest, acked and quoted_by; the rest is the caller's. */
+void corr_judge_collect(struct corr_judge *j);
+void corr_judge_clear(struct corr_judge *j);
+
+/* Was the packet seen at a station, or at any that follows it on the way? */
+bool corr_judge_seen_from(const struct corr_judge *j, const struct corr_packet *packet,
+                          uint32_t conv);
+
+/* The packet's observation at a station; CORR_NONE. */
+uint32_t corr_judge_obs_at(const struct corr_judge *j, const struct corr_packet *packet,
+                           uint32_t conv);
+
+/* What other packets with the same bytes tell. */
+struct corr_others {
+    bool delivered;   /* one of them was seen beyond the gap */
+    uint32_t again;   /* frame in which the same bytes were sent again past the last sighting */
+};
+
+struct corr_others corr_judge_others(const struct corr_judge *j, uint32_t packet, uint32_t at_obs,
+                                     uint32_t next_conv);
+
+/* Did an acknowledgement of its bytes come from the far side of the gap? */
+bool corr_judge_acked_from(const struct corr_judge *j, uint32_t packet, uint32_t next_conv);
+
+/* Was it an echo request whose reply came from beyond? */
+bool corr_judge_answered_from(const struct corr_judge *j, const struct corr_packet *packet,
+                              uint32_t obs, uint32_t next_conv);
+
+/* Frame in which an application that had no answer sent the same again; 0. */
+uint32_t corr_judge_sent_again(const struct corr_judge *j, uint32_t stand);
+
+/* Why an ICMP error says that a packet was not forwarded; false if it reports no loss. */
+bool corr_judge_error(const struct corr_judge *j, uint32_t by, uint8_t *cause, uint32_t *frame);
+
+/* Finds the packet of which this one is a retransmission. */
+void corr_judge_original(struct corr_judge *j, uint32_t index);
+
+#endif /* CORR_JUDGE_H */
