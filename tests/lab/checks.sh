@@ -139,13 +139,13 @@ expect 0 python3 "$check" same "$sample/sample.pcapng" fields "$sample/sample.pc
 sed '1s/\t1\t/\t99\t/' fields >moved
 refuse same "$sample/sample.pcapng" fields "$sample/sample.pcapng" moved
 expect 0 python3 "$check" renumber "$sample/sample.pcapng" fields "$sample/sample.pcapng"
-expect 0 python3 "$check" cut "$sample/truth.json" "$sample/sample.pcapng" \
+expect 0 python3 "$check" cut "$sample/truth.json" "$sample/packets.tsv" "$sample/sample.pcapng" \
     "$sample/sample.pcapng" wan <(python3 -c '
 import json, sys
 t = json.load(open(sys.argv[1]))
 print(json.dumps({"drops": t["dropped_frames"] + t["expired_frames"]}))' "$sample/truth.json")
-refuse cut "$sample/truth.json" "$sample/sample.pcapng" \
+refuse cut "$sample/truth.json" "$sample/packets.tsv" "$sample/sample.pcapng" \
     "$sample/sample.pcapng" wan <(echo '{"drops": []}')
-refuse cut "$sample/truth.json" "$sample/sample.pcapng" \
+refuse cut "$sample/truth.json" "$sample/packets.tsv" "$sample/sample.pcapng" \
     "$sample/sample.pcapng" wan <(echo '{"drops": [{"frame": 1}]}')
 finish

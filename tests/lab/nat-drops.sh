@@ -115,8 +115,8 @@ cut() {
     lab_merge "$LAB_TMP/cut-merged.pcapng" "${files[@]}"
     lab_report "$LAB_TMP/cut-merged.pcapng" "$LAB_TMP/cut.report"
     title "$point starts or ends: $2"
-    lab_check cut "$LAB_TMP/mixed.json" "$LAB_TMP/mixed.pcapng" "$LAB_TMP/cut-merged.pcapng" \
-        "$point" "$LAB_TMP/cut.report"
+    lab_check cut "$LAB_TMP/mixed.json" "$LAB_TMP/mixed.tsv" "$LAB_TMP/mixed.pcapng" \
+        "$LAB_TMP/cut-merged.pcapng" "$point" "$LAB_TMP/cut.report"
 }
 cut wan late
 cut wan early

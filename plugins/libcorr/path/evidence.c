@@ -223,28 +223,36 @@ bool corr_judge_acked_from(const struct corr_judge *j, uint32_t packet, uint32_t
     return false;
 }
 
-/* An echo request whose reply came from beyond did arrive. */
+/* Does the local flow show the reply to an echo request? */
+static bool reply_at(const struct corr_judge *j, const struct corr_packet *packet, uint32_t seq,
+                     uint32_t conv)
+{
+    for (unsigned dir = 0; dir < 2; dir++)
+        for (uint32_t i = j->expect->run[conv][dir]; i < j->expect->stands->len; i++) {
+            const struct corr_stand *stand =
+                &g_array_index(j->expect->stands, struct corr_stand, i);
+
+            if (stand->conv != conv || stand->dir != dir ||
+                corr_result_packet(j->result, stand->packet)->dir == packet->dir)
+                break;
+            if (corr_store_obs(j->work->store, stand->obs)->seq == seq)
+                return true;
+        }
+    return false;
+}
+
+/* An echo request that was answered did arrive, wherever the reply was seen. */
 bool corr_judge_answered_from(const struct corr_judge *j, const struct corr_packet *packet,
                               uint32_t obs, uint32_t next_conv)
 {
     const struct corr_obs *asked = corr_store_obs(j->work->store, obs);
+    uint32_t conv = j->result->obs_conv[obs];
 
-    if (packet->kind != CORR_KIND_ECHO || next_conv == CORR_NONE ||
-        corr_result_conv(j->result, j->result->obs_conv[obs])->end[asked->dir].port == 0)
+    if (packet->kind != CORR_KIND_ECHO ||
+        corr_result_conv(j->result, conv)->end[asked->dir].port == 0)
         return false; /* a reply is not answered */
-    for (unsigned dir = 0; dir < 2; dir++)
-        for (uint32_t i = j->expect->run[next_conv][dir]; i < j->expect->stands->len; i++) {
-            const struct corr_stand *stand =
-                &g_array_index(j->expect->stands, struct corr_stand, i);
-            const struct corr_obs *reply = corr_store_obs(j->work->store, stand->obs);
-
-            if (stand->conv != next_conv || stand->dir != dir)
-                break;
-            if (corr_result_packet(j->result, stand->packet)->dir != packet->dir &&
-                reply->seq == asked->seq)
-                return true;
-        }
-    return false;
+    return reply_at(j, packet, asked->seq, conv) ||
+           (next_conv != CORR_NONE && reply_at(j, packet, asked->seq, next_conv));
 }
 
 /*

@@ -8,8 +8,8 @@
 #include "match/learn.h"
 #include "store/hash.h"
 
-/* So many packets should have passed meanwhile before silence is called an outage. */
-#define OUTAGE_EXPECTED 5
+/* So many packets of flows that pass should have passed before silence is called an outage. */
+#define OUTAGE_EXPECTED 3
 
 /* What a key of `classes` is made of: all of point and one of these. */
 enum { CLASS_BOTH, CLASS_DST, CLASS_SRC, CLASS_KINDS };
@@ -186,6 +186,73 @@ static void stands_link(const struct corr_work *work, struct corr_expect *expect
     }
 }
 
+/* The station that most packets of a run went on to. */
+static struct corr_way_on way_find(const struct corr_expect *expect, uint32_t first, uint32_t end)
+{
+    struct {
+        uint32_t to, n;
+    } ways[8] = {{CORR_NONE, 0}};
+    struct corr_way_on way = {CORR_NONE, 0};
+    unsigned n = 0, best = 0;
+
+    for (uint32_t i = first; i < end; i++) {
+        const struct corr_stand *stand = &g_array_index(expect->stands, struct corr_stand, i);
+        unsigned k = 0;
+
+        if (stand->to == CORR_NONE)
+            continue;
+        way.passed++;
+        while (k < n && ways[k].to != stand->to)
+            k++;
+        if (k == G_N_ELEMENTS(ways))
+            continue;
+        if (k == n) {
+            ways[n].to = stand->to;
+            ways[n++].n = 0;
+        }
+        ways[k].n++;
+    }
+    for (unsigned k = 1; k < n; k++)
+        if (ways[k].n > ways[best].n)
+            best = k;
+    if (n > 0)
+        way.to = ways[best].to;
+    return way;
+}
+
+/* All packets of flows that are known to pass: what a point should have seen, and when. */
+static void ways_collect(const struct corr_work *work, struct corr_expect *expect)
+{
+    uint32_t n = expect->stands->len, convs = work->result->n_convs;
+
+    expect->way = g_malloc(sizeof *expect->way * (convs + 1));
+    for (uint32_t c = 0; c < convs; c++)
+        expect->way[c][0] = expect->way[c][1] = (struct corr_way_on){CORR_NONE, 0};
+    for (uint32_t i = 0, end; i < n; i = end) {
+        const struct corr_stand *first = &g_array_index(expect->stands, struct corr_stand, i);
+        struct corr_way_on way;
+
+        for (end = i + 1; end < n; end++) {
+            const struct corr_stand *s = &g_array_index(expect->stands, struct corr_stand, end);
+
+            if (s->conv != first->conv || s->dir != first->dir)
+                break;
+        }
+        way = way_find(expect, i, end);
+        expect->way[first->conv][first->dir] = way;
+        for (uint32_t k = i; way.to != CORR_NONE && k < end; k++) {
+            const struct corr_stand *s = &g_array_index(expect->stands, struct corr_stand, k);
+            const struct corr_obs *obs = corr_store_obs(work->store, s->obs);
+            struct corr_pass due = {obs->point, corr_result_conv(work->result, way.to)->point,
+                                    obs->time_ns, 0, obs->ip_len};
+
+            g_array_append_val(expect->dues, due);
+        }
+    }
+    if (expect->dues->len > 1)
+        qsort(expect->dues->data, expect->dues->len, sizeof(struct corr_pass), pass_compare);
+}
+
 static int time_compare(const void *x, const void *y)
 {
     int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
@@ -238,12 +305,14 @@ struct corr_expect *corr_expect_new(const struct corr_work *work)
 
     expect->stands = g_array_new(FALSE, FALSE, sizeof(struct corr_stand));
     expect->passes = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
+    expect->dues = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
     expect->classes = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
     expect->longest = g_hash_table_new(g_direct_hash, g_direct_equal);
     expect->sources = g_hash_table_new(g_direct_hash, g_direct_equal);
     coverage_find(work, expect);
     stands_collect(work, expect);
     stands_link(work, expect);
+    ways_collect(work, expect);
     return expect;
 }
 
@@ -251,6 +320,8 @@ void corr_expect_free(struct corr_expect *expect)
 {
     g_array_unref(expect->stands);
     g_array_unref(expect->passes);
+    g_array_unref(expect->dues);
+    g_free(expect->way);
     g_hash_table_destroy(expect->classes);
     g_hash_table_destroy(expect->sources);
     g_hash_table_destroy(expect->longest);
@@ -263,40 +334,6 @@ void corr_expect_free(struct corr_expect *expect)
     g_free(expect->times);
     g_free(expect->times_first);
     g_free(expect);
-}
-
-uint32_t corr_expect_next(const struct corr_expect *expect, uint32_t conv, unsigned dir,
-                          uint32_t *passed)
-{
-    struct {
-        uint32_t to, n;
-    } ways[8] = {{CORR_NONE, 0}};
-    unsigned n = 0, best = 0;
-
-    *passed = 0;
-    for (uint32_t i = expect->run[conv][dir]; i < expect->stands->len; i++) {
-        const struct corr_stand *stand = &g_array_index(expect->stands, struct corr_stand, i);
-        unsigned k = 0;
-
-        if (stand->conv != conv || stand->dir != dir)
-            break;
-        if (stand->to == CORR_NONE)
-            continue;
-        ++*passed;
-        while (k < n && ways[k].to != stand->to)
-            k++;
-        if (k == G_N_ELEMENTS(ways))
-            continue;
-        if (k == n) {
-            ways[n].to = stand->to;
-            ways[n++].n = 0;
-        }
-        ways[k].n++;
-    }
-    for (unsigned k = 1; k < n; k++)
-        if (ways[k].n > ways[best].n)
-            best = k;
-    return n > 0 ? ways[best].to : CORR_NONE;
 }
 
 uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expect *expect,
@@ -362,15 +399,16 @@ static uint32_t times_below(const struct corr_expect *expect, uint32_t point, in
     return lo;
 }
 
-/* Packets that went from p to q. */
-static uint32_t passes_count(const struct corr_expect *expect, uint32_t p, uint32_t q)
+/* Packets that should have gone from p to q and were at p within [from, to]. */
+static uint32_t dues_count(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t from,
+                           int64_t to)
 {
-    const struct corr_pass *all = (const struct corr_pass *)expect->passes->data;
+    const struct corr_pass *all = (const struct corr_pass *)expect->dues->data;
     uint32_t bounds[2];
 
     for (unsigned end = 0; end < 2; end++) {
-        struct corr_pass key = {p, q, end ? INT64_MAX : INT64_MIN, end ? INT64_MAX : INT64_MIN, 0};
-        uint32_t lo = 0, hi = expect->passes->len;
+        struct corr_pass key = {p, q, end ? to : from, end ? INT64_MAX : INT64_MIN, 0};
+        uint32_t lo = 0, hi = expect->dues->len;
 
         while (lo < hi) {
             uint32_t mid = lo + (hi - lo) / 2;
@@ -388,8 +426,8 @@ static uint32_t passes_count(const struct corr_expect *expect, uint32_t p, uint3
 bool corr_expect_outage(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,
                         int64_t d_ns, int64_t long_ns)
 {
-    uint32_t at = times_below(expect, q, t_ns), at_p, all_p;
-    int64_t from, to;
+    uint32_t at = times_below(expect, q, t_ns);
+    int64_t from, to, edge;
 
     if (at == expect->times_first[q] || at == expect->times_first[q + 1])
         return false; /* before the first or after the last frame: not covered, another case */
@@ -397,7 +435,7 @@ bool corr_expect_outage(const struct corr_expect *expect, uint32_t p, uint32_t q
     to = expect->times[at];
     if (to - from <= long_ns)
         return false;
-    at_p = times_below(expect, p, to - d_ns) - times_below(expect, p, from - d_ns + 1);
-    all_p = expect->times_first[p + 1] - expect->times_first[p];
-    return (double)at_p * passes_count(expect, p, q) / all_p >= OUTAGE_EXPECTED;
+    /* Without the packets that begin and end the silence: they were seen. */
+    edge = MAX((to - from) / 50, 1000000);
+    return dues_count(expect, p, q, from - d_ns + edge, to - d_ns - edge) >= OUTAGE_EXPECTED;
 }

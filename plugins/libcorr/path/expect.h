@@ -26,11 +26,19 @@ struct corr_pass {
     uint32_t ip_len;
 };
 
+/* Where packets of one station and direction go on to. */
+struct corr_way_on {
+    uint32_t to;     /* local flow that most went on to; CORR_NONE: nothing passed */
+    uint32_t passed; /* packets that went on, to whichever */
+};
+
 struct corr_expect {
     GArray *stands;         /* struct corr_stand by (conv, dir, obs) */
     uint32_t *stand_of;     /* sighting -> its stand; CORR_NONE */
     uint32_t (*run)[2];     /* local flow, direction -> first stand; CORR_NONE */
+    struct corr_way_on (*way)[2]; /* by local flow and direction */
     GArray *passes;         /* struct corr_pass by (p, q, t) */
+    GArray *dues;           /* the same, with all that should have gone from p to q */
     GHashTable *longest;    /* (p, q) -> longest IP packet that passed */
     GHashTable *classes;    /* see expect.c */
     GHashTable *sources;    /* (point, address) hashes that sent something */
@@ -42,10 +50,6 @@ struct corr_expect {
 
 struct corr_expect *corr_expect_new(const struct corr_work *work);
 void corr_expect_free(struct corr_expect *expect);
-
-/* The station that most packets of this station and direction went on to; CORR_NONE. */
-uint32_t corr_expect_next(const struct corr_expect *expect, uint32_t conv, unsigned dir,
-                          uint32_t *passed);
 
 /* The point that other flows of these hosts go on to from this point; CORR_NONE. */
 uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expect *expect,

@@ -15,11 +15,6 @@ struct corr_carried {
     uint32_t packet, flow_dir;
 };
 
-struct corr_way_on {
-    uint32_t to, passed;
-    bool known;
-};
-
 /* How often a station saw a direction, and what came back. */
 struct corr_tries {
     uint32_t n, answers;
@@ -40,7 +35,6 @@ struct corr_judge {
     bool (*has_acked)[2];
     uint32_t *quoted_by;          /* packet -> ICMP error packet; CORR_NONE */
     struct corr_tries (*tries)[2]; /* local flow, direction; filled when asked */
-    struct corr_way_on (*ways)[2];        /* cache of corr_expect_next() */
 };
 
 /* Fills carried*, longest, acked and quoted_by; the rest is the caller's. */

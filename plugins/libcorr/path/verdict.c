@@ -13,7 +13,7 @@
 #include "path/order.h"
 
 /* Other flows vouch for a station that saw them this close before and after. */
-#define VOUCH_NS INT64_C(1000000000)
+#define VOUCH_NS INT64_C(3000000000)
 /* No frame at all for this long, and for so many mean distances, is an outage. */
 #define OUTAGE_NS INT64_C(1000000000)
 #define OUTAGE_GAPS 20
@@ -22,17 +22,6 @@
 
 /* Packets before and after one that are asked whether they arrived. */
 #define NEIGHBOURS 64u
-
-static struct corr_way_on way_from(struct corr_judge *j, uint32_t conv, unsigned dir)
-{
-    struct corr_way_on *way = &j->ways[conv][dir];
-
-    if (!way->known) {
-        way->known = true;
-        way->to = corr_expect_next(j->expect, conv, dir, &way->passed);
-    }
-    return *way;
-}
 
 static void lose(struct corr_packet *packet, enum corr_fate fate, uint32_t sighting, uint32_t point,
                  uint32_t evidence)
@@ -261,7 +250,7 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     at = corr_store_obs(j->work->store, obs);
     if (corr_conv_scoped(corr_result_conv(j->result, conv)))
         return;
-    way = way_from(j, conv, s->dir);
+    way = j->expect->way[conv][s->dir];
     if (way.to == CORR_NONE) {
         judge_unpassed(j, packet, index, last, stand);
         return;
@@ -284,13 +273,9 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
             return;
         }
     }
-    if (others.delivered && others.again != 0) {
-        lose(packet, CORR_FATE_CONFIRMED, last, q, others.again);
-        return;
-    }
     gap = coverage_gap(j, at->point, q, at->time_ns);
     if (gap != NULL && strcmp(gap, "tail") != 0) {
-        undetermine(packet, last, q, gap);
+        undetermine(packet, last, q, gap); /* lost perhaps, but where? */
         return;
     }
     if (others.again == 0)
@@ -300,7 +285,9 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     before = s->before != CORR_NONE || gap == NULL;
     after = s->after != CORR_NONE || vouched(j, at->point, q, at->time_ns, true) ||
             neighbours_reach(j, packet, way.to, true);
-    if (before && after)
+    if (others.delivered && others.again != 0)
+        lose(packet, CORR_FATE_CONFIRMED, last, q, others.again);
+    else if (before && after)
         lose(packet, others.again != 0 ? CORR_FATE_CONFIRMED : CORR_FATE_PROBABLE, last, q,
              others.again);
     else if (others.again != 0 && gap == NULL)
@@ -341,7 +328,7 @@ static void judge_missed(struct corr_judge *j, uint32_t index)
             if (point == from->point || point == corr_result_obs(j->result, s)->point ||
                 corr_order_compare(j->result, packet->flow, packet->dir, a, x) >= 0 ||
                 corr_order_compare(j->result, packet->flow, packet->dir, x, b) >= 0 ||
-                way_from(j, x, dir).passed == 0)
+                j->expect->way[x][dir].passed == 0)
                 continue;
             if (coverage_gap(j, from->point, point, from->time_ns) == NULL)
                 miss(j, packet, point);
@@ -355,7 +342,6 @@ void corr_fates_decide(struct corr_work *work)
 
     j.expect = corr_expect_new(work);
     corr_judge_collect(&j);
-    j.ways = g_malloc0(sizeof *j.ways * (work->result->n_convs + 1));
     j.tries = g_malloc0(sizeof *j.tries * (work->result->n_convs + 1));
     for (uint32_t p = 0; p < work->result->packets->len; p++) {
         judge_packet(&j, p);
@@ -364,6 +350,5 @@ void corr_fates_decide(struct corr_work *work)
     }
     corr_judge_clear(&j);
     corr_expect_free(j.expect);
-    g_free(j.ways);
     g_free(j.tries);
 }
