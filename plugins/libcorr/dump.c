@@ -66,8 +66,9 @@ static void result_dump(const struct corr_result *result, FILE *out)
     for (uint32_t p = 0; p < result->packets->len; p++) {
         const struct corr_packet *packet = corr_result_packet(result, p);
 
-        fprintf(out, "packet %u flow %u dir %u kind %u %s%s candidates %u bytes %" PRId64 "-%" PRId64
-                     " fate %u\n",
+        fprintf(out,
+                "packet %u flow %u dir %u kind %u %s%s candidates %u bytes %" PRId64 "-%" PRId64
+                " fate %u\n",
                 p + 1, packet->flow + 1, packet->dir, packet->kind,
                 corr_method_word(packet->method), packet->ambiguous ? " ambiguous" : "",
                 packet->candidates, packet->from, packet->to, packet->fate);

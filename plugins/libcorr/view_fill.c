@@ -264,6 +264,10 @@ static void fill_nat(struct fill *f)
         return;
     if (!(origin->have & f->obs->have & CORR_HAVE_IP))
         return;
+    /* A later fragment may be one of a tunnel's: its addresses are not the packet's. */
+    if (origin->kind != f->obs->kind &&
+        (origin->kind == CORR_KIND_FRAGMENT || f->obs->kind == CORR_KIND_FRAGMENT))
+        return;
     struct corr_tuple then = corr_tuple_of(f->r->store, origin);
     struct corr_tuple now = corr_tuple_of(f->r->store, f->obs);
     corr_nat_text(&then, &now, f->p->flow != CORR_NONE && f->p->dir, f->text);

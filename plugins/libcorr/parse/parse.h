@@ -28,7 +28,7 @@ struct corr_addr {
 
 /* What the identity packet is. */
 enum corr_kind {
-    CORR_KIND_UNKNOWN,    /* nothing that can be correlated; `unknown` says what stopped the parser */
+    CORR_KIND_UNKNOWN,    /* nothing to correlate; `unknown` says what stopped the parser */
     CORR_KIND_L2,         /* no IP: ARP, STP, LLDP ...; payload = all after the ethertype */
     CORR_KIND_TCP,        /* first fragment or whole */
     CORR_KIND_UDP,        /* likewise */
@@ -94,8 +94,8 @@ enum corr_have {
     CORR_HAVE_QUOTE = 1 << 16,
     CORR_HAVE_MSS = 1 << 17,
     CORR_HAVE_DF = 1 << 18,      /* flag, IPv4: don't fragment */
-    CORR_HAVE_PARTIAL = 1 << 19, /* flag: checksum left to the sender's NIC (TX offload), not wrong */
-    CORR_HAVE_PADDED = 1 << 20,  /* flag: frame is longer than the packet in it (received, not sent here) */
+    CORR_HAVE_PARTIAL = 1 << 19, /* flag: checksum left to the sender's NIC, not wrong */
+    CORR_HAVE_PADDED = 1 << 20,  /* flag: frame longer than its packet: received, not sent */
     CORR_HAVE_RX = 1 << 21,      /* flag, SLL/SLL2: received ...      */
     CORR_HAVE_TX = 1 << 22,      /* flag, SLL/SLL2: ... or sent (pkttype 4) by the capturing host */
     CORR_HAVE_SNAPPED = 1 << 23, /* flag: the capture cut the frame (cap_len < wire_len) */
@@ -130,7 +130,7 @@ struct corr_frag {
     uint32_t base;
 };
 
-/* The packet that an ICMP error quotes: RFC 792, RFC 4443.  As far as it was quoted and captured. */
+/* The packet that an ICMP error quotes, as far as quoted and captured: RFC 792, RFC 4443. */
 struct corr_quote {
     struct corr_addr src, dst;
     uint8_t proto, ttl, tos;
@@ -211,6 +211,6 @@ bool corr_addr_equal(const struct corr_addr *a, const struct corr_addr *b);
 /* Total order: length first, then bytes. */
 int corr_addr_compare(const struct corr_addr *a, const struct corr_addr *b);
 bool corr_addr_is_multicast(const struct corr_addr *addr);  /* and limited broadcast */
-bool corr_addr_is_link_local(const struct corr_addr *addr); /* RFC 3927, fe80::/10, and unspecified */
+bool corr_addr_is_link_local(const struct corr_addr *addr); /* RFC 3927, fe80::/10; unspecified */
 
 #endif /* CORR_PARSE_H */

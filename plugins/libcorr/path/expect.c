@@ -149,7 +149,9 @@ static void stands_collect(const struct corr_work *work, struct corr_expect *exp
             if (a->point != b->point) {
                 g_array_append_val(expect->passes, pass);
                 longest_tell(expect, &pass);
-                class_tell(work, expect, s->obs, b->point, packet->flow);
+                /* Later fragments may be those of a tunnel, which ends where the packet goes on. */
+                if (a->kind != CORR_KIND_FRAGMENT)
+                    class_tell(work, expect, s->obs, b->point, packet->flow);
             }
         }
     }

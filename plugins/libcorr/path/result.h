@@ -28,7 +28,7 @@
     X(EXACT,      "exact")      /* same addresses and ports, content unique              */ \
     X(TRANSLATED, "translated") /* content unique under a learned translation            */ \
     X(RANGE,      "range")      /* byte ranges of segments, fragments or slices          */ \
-    X(ALIGNED,    "aligned")    /* one of several equal packets, told apart by ID, time stamp or order */
+    X(ALIGNED,    "aligned")    /* one of several equal packets: by ID, time stamp, order */
 /* clang-format on */
 enum corr_method {
 #define CORR_ROW(id, word) CORR_METHOD_##id,
@@ -94,7 +94,7 @@ struct corr_packet {
     uint32_t len;          /* payload bytes of this packet */
     int64_t from, to;      /* TCP data, fragments: its bytes of the stream or datagram; else 0, 0 */
     uint32_t missed;       /* index + 1 into missed lists; 0 = passed no point unseen */
-    const char *reason;    /* fate UNDETERMINED: static text, may be followed by point drop_before */
+    const char *reason;    /* fate UNDETERMINED: static text; drop_before may follow */
 };
 
 /* A conversation: the local flows that show it at all points. */

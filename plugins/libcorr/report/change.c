@@ -192,7 +192,9 @@ void corr_change_collect(const struct corr_result *r, uint32_t sighting, GPtrArr
     bool frag_a = a->have & CORR_HAVE_FRAG, frag_b = b->have & CORR_HAVE_FRAG;
     bool recut = pieces > 1 || parts > 1 || frag_a != frag_b;
 
-    compare_ip(store, a, b, texts);
+    /* A later fragment may be one of a tunnel's: its IP header is not the packet's. */
+    if ((a->kind == CORR_KIND_FRAGMENT) == (b->kind == CORR_KIND_FRAGMENT))
+        compare_ip(store, a, b, texts);
     if (!recut)
         compare_whole(a, b, texts);
     if (a->context != b->context) {

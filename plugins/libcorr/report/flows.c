@@ -40,7 +40,7 @@
     X(BACK,        "packets_back",    "back",      COUNT,   COLUMN, NULL, "Packets towards it")    \
     X(FWD_BYTES,   "payload_bytes",   "bytes",     COUNT,   COLUMN, NULL,                          \
       "Payload bytes from the initiator, retransmissions included")                                \
-    X(BACK_BYTES,  "payload_back_bytes", "bytes back", COUNT,   COLUMN, NULL, "Payload bytes back")    \
+    X(BACK_BYTES,  "payload_back_bytes", "bytes back", COUNT, COLUMN, NULL, "Payload bytes back")  \
     X(LOST,        "lost",            "lost",      COUNT,   COLUMN, NULL, "Packets lost")          \
     X(RETRANS,     "retransmissions", "retrans",   COUNT,   COLUMN, NULL,                          \
       "Transmissions of what had been sent before")                                                \

@@ -78,6 +78,9 @@ static GPtrArray *collect(const struct corr_result *r, const uint8_t *mask)
         const struct corr_obs *a = corr_result_obs(r, before), *b = corr_result_obs(r, s);
         if (p->flow == CORR_NONE || !(a->have & b->have & CORR_HAVE_IP))
             continue;
+        /* Later fragments have no ports, and may be those of a tunnel: the first one speaks. */
+        if (a->kind == CORR_KIND_FRAGMENT || b->kind == CORR_KIND_FRAGMENT)
+            continue;
         struct corr_tuple ta = corr_tuple_of(r->store, a), tb = corr_tuple_of(r->store, b);
         if (corr_tuple_equal(&ta, &tb))
             continue;

@@ -35,6 +35,7 @@ struct corr_store *corr_store_new(const struct corr_config *config)
     store->contexts = g_array_new(FALSE, FALSE, sizeof(struct corr_context));
     store->l2s = g_array_new(FALSE, FALSE, sizeof(struct corr_l2));
     store->extras = g_array_new(FALSE, FALSE, sizeof(struct corr_extra));
+    store->unusable = g_array_new(FALSE, FALSE, sizeof(struct corr_unusable));
     store->points = g_ptr_array_new_with_free_func(point_free);
     store->conv_index = corr_index_new();
     store->context_index = corr_index_new();
@@ -55,6 +56,7 @@ void corr_store_free(struct corr_store *store)
     g_array_unref(store->contexts);
     g_array_unref(store->l2s);
     g_array_unref(store->extras);
+    g_array_unref(store->unusable);
     g_hash_table_destroy(store->names);
     g_ptr_array_unref(store->points);
     corr_index_free(store->conv_index);
@@ -333,14 +335,54 @@ static void packet_append(struct corr_store *store, const struct corr_frame *fra
     g_array_append_val(store->obs, obs);
 }
 
+/* Counts a packet that is not observed, and remembers that it did. */
+static void unusable_add(struct corr_store *store, uint32_t frame, uint32_t at, const char *why)
+{
+    struct corr_unusable unusable = {.frame = frame, .point = at, .why = why};
+    GHashTable *unknown = corr_store_point(store, at)->unknown;
+
+    if (why == NULL)
+        store->n_refused++;
+    else
+        g_hash_table_replace(
+            unknown, (void *)why,
+            GUINT_TO_POINTER(GPOINTER_TO_UINT(g_hash_table_lookup(unknown, why)) + 1));
+    g_array_append_val(store->unusable, unusable);
+}
+
+static void unusable_remove(struct corr_store *store, const struct corr_unusable *unusable)
+{
+    GHashTable *unknown = corr_store_point(store, unusable->point)->unknown;
+    unsigned count;
+
+    if (unusable->why == NULL) {
+        store->n_refused--;
+        return;
+    }
+    count = GPOINTER_TO_UINT(g_hash_table_lookup(unknown, unusable->why));
+    if (count > 1)
+        g_hash_table_replace(unknown, (void *)unusable->why, GUINT_TO_POINTER(count - 1));
+    else
+        g_hash_table_remove(unknown, unusable->why);
+}
+
 /*
- * Forgets the frames from `number` on.  Their points, contexts and local flows
- * stay (without members they answer nothing), and so do the counts of points.
+ * Forgets the frames from `number` on, and what they added to counts.  Their
+ * points, contexts and local flows stay: without members they answer nothing.
  */
 static void take_back(struct corr_store *store, uint32_t number)
 {
     while (store->obs->len > 0 && corr_store_obs(store, store->obs->len - 1)->frame >= number)
         g_array_set_size(store->obs, store->obs->len - 1);
+    while (store->unusable->len > 0) {
+        const struct corr_unusable *last =
+            &g_array_index(store->unusable, struct corr_unusable, store->unusable->len - 1);
+
+        if (last->frame < number)
+            break;
+        unusable_remove(store, last);
+        g_array_set_size(store->unusable, store->unusable->len - 1);
+    }
     for (uint32_t i = number; i < store->frame_point->len; i++) {
         uint16_t point = g_array_index(store->frame_point, uint16_t, i);
 
@@ -391,11 +433,10 @@ void corr_store_add_frame(struct corr_store *store, const struct corr_frame *fra
                                   ? "frame without a usable time stamp"
                               : packets[i].unknown != NULL ? packets[i].unknown
                                                            : "not recognised";
-            unsigned count = GPOINTER_TO_UINT(g_hash_table_lookup(point->unknown, why));
 
-            g_hash_table_replace(point->unknown, (void *)why, GUINT_TO_POINTER(count + 1));
+            unusable_add(store, frame->number, at, why);
         } else if (store->obs->len >= store->config.max_observations) {
-            store->n_refused++;
+            unusable_add(store, frame->number, at, NULL);
         } else {
             if (first == CORR_NONE)
                 first = store->obs->len;

@@ -99,6 +99,13 @@ struct corr_point {
     GHashTable *unknown; /* const char * reason -> GUINT count */
 };
 
+/* What a frame added to a count instead of to obs[]: taking the frame back takes this back. */
+struct corr_unusable {
+    uint32_t frame;
+    uint32_t point;
+    const char *why; /* key of the point's `unknown`; NULL: counted in n_refused */
+};
+
 struct corr_index; /* store/index.h */
 
 struct corr_store {
@@ -109,6 +116,7 @@ struct corr_store {
     GArray *convs;    /* struct corr_conv */
     GArray *contexts; /* struct corr_context; 0 is "none" */
     GArray *l2s;      /* struct corr_l2 */
+    GArray *unusable; /* struct corr_unusable, in frame order */
     GArray *extras;   /* struct corr_extra */
     GPtrArray *points; /* struct corr_point *, in file order */
     struct corr_index *conv_index, *context_index, *l2_index;
