@@ -38,19 +38,23 @@ bool hook_expert_is_referenced(proto_tree *tree)
 
     if (proto == -1)
         proto = proto_get_id_by_filter_name("_ws.expert");
-    return proto != -1 && hook_fields_are_wanted(proto, tree);
+    return (proto != -1 && hook_field_is_wanted(proto, tree)) ||
+           hook_field_is_wanted(note.hf, tree) || hook_field_is_wanted(warning.hf, tree);
 }
 
+/*
+ * The text that listeners get is the same for all findings of a kind: they count
+ * by it.  What is known of this frame follows in the tree.
+ */
 void hook_expert_add(const struct corr_view *view, packet_info *pinfo, proto_item *item)
 {
-    expert_field *kind = view->severity == CORR_SEVERITY_WARN ? &warning : &note;
-    char **sentences;
+    for (unsigned i = 0; i < view->findings->len; i++) {
+        const struct corr_finding *finding = &g_array_index(view->findings, struct corr_finding, i);
+        expert_field *field = finding->severity == CORR_SEVERITY_WARN ? &warning : &note;
 
-    if (!view->expert || view->severity == CORR_SEVERITY_NONE)
-        return;
-    sentences = g_strsplit(view->expert, "\n", 0);
-    for (unsigned i = 0; sentences[i]; i++)
-        if (*sentences[i])
-            expert_add_info_format(pinfo, item, kind, "%s", sentences[i]);
-    g_strfreev(sentences);
+        expert_add_info_format(pinfo, item, field, "%s", finding->kind);
+        /* The function tells nothing of the item that it made; without a shown tree it is none. */
+        if (finding->sentence && item && item->tree_data->visible)
+            proto_item_append_text(item->last_child, ": %s", finding->sentence);
+    }
 }

@@ -28,6 +28,7 @@ static const struct {
 
 static int field_ids[CORR_FIELD_COUNT];
 static hf_register_info field_rows[CORR_FIELD_COUNT];
+static const header_field_info *field_infos[CORR_FIELD_COUNT]; /* as registered */
 static int subtree = -1; /* 4.0 aborts on anything else before registration */
 
 void hook_fields_register(int proto)
@@ -45,6 +46,8 @@ void hook_fields_register(int proto)
         };
     }
     proto_register_field_array(proto, field_rows, CORR_FIELD_COUNT);
+    for (unsigned i = 0; i < CORR_FIELD_COUNT; i++)
+        field_infos[i] = proto_registrar_get_nth((unsigned)field_ids[i]);
     proto_register_subtree_array(subtrees, G_N_ELEMENTS(subtrees));
 }
 
@@ -56,8 +59,7 @@ static proto_item *add_time(proto_tree *tree, int hf, tvbuff_t *tvb, int64_t ns)
 }
 
 /* None of them covers bytes of the frame: all are computed. */
-static proto_item *add_value(const struct corr_value *value, tvbuff_t *tvb, packet_info *pinfo,
-                             proto_tree *tree)
+static proto_item *add_value(const struct corr_value *value, tvbuff_t *tvb, proto_tree *tree)
 {
     int hf = field_ids[value->field];
     uint32_t ipv4;
@@ -71,8 +73,7 @@ static proto_item *add_value(const struct corr_value *value, tvbuff_t *tvb, pack
     case CORR_TYPE_NS:
         return add_time(tree, hf, tvb, value->ns);
     case CORR_TYPE_STR:
-        /* The item may outlive the view. */
-        return proto_tree_add_string(tree, hf, tvb, 0, 0, wmem_strdup(pinfo->pool, value->str));
+        return proto_tree_add_string(tree, hf, tvb, 0, 0, value->str);
     case CORR_TYPE_TRUE:
         return proto_tree_add_boolean(tree, hf, tvb, 0, 0, 1);
     case CORR_TYPE_IPV4:
@@ -89,14 +90,38 @@ static proto_item *add_value(const struct corr_value *value, tvbuff_t *tvb, pack
  * proto_field_is_referenced() is also true of every protocol when a listener
  * wants the tree, as `-z io,phs` does; its list of protocols shall stay as it is.
  */
-bool hook_fields_are_wanted(int proto, proto_tree *tree)
+bool hook_field_is_wanted(int hf, proto_tree *tree)
 {
     return tree && (PTREE_DATA(tree)->visible ||
-                    proto_registrar_get_nth((unsigned)proto)->ref_type != HF_REF_TYPE_NONE);
+                    proto_registrar_get_nth((unsigned)hf)->ref_type != HF_REF_TYPE_NONE);
+}
+
+uint64_t hook_fields_wanted(int proto, proto_tree *tree)
+{
+    uint64_t wanted;
+
+    /* A field that is referenced makes its protocol so. */
+    if (!hook_field_is_wanted(proto, tree))
+        return 0;
+    if (PTREE_DATA(tree)->visible)
+        return CORR_WANT_ALL;
+    wanted = CORR_WANT(point) | CORR_WANT_SUMMARY; /* the protocol's own item, by filter "corr" */
+    if (proto_registrar_get_nth((unsigned)proto)->ref_type != HF_REF_TYPE_DIRECT)
+        wanted = CORR_WANT(point);
+    for (unsigned i = 0; i < CORR_FIELD_COUNT; i++)
+        if (field_infos[i]->ref_type != HF_REF_TYPE_NONE)
+            wanted |= CORR_WANT_FIELD(i);
+    return wanted;
+}
+
+/* The same addresses stand there as text: these two are for filters that compare networks. */
+static bool is_hidden(enum corr_field field)
+{
+    return field == CORR_FIELD_nat_ip || field == CORR_FIELD_nat_ip6;
 }
 
 proto_item *hook_fields_add(const struct corr_view *view, int proto, tvbuff_t *tvb,
-                            packet_info *pinfo, proto_tree *tree)
+                            proto_tree *tree)
 {
     proto_item *top;
     proto_tree *under;
@@ -111,7 +136,11 @@ proto_item *hook_fields_add(const struct corr_view *view, int proto, tvbuff_t *t
     for (unsigned i = 0; i < view->values->len; i++) {
         const struct corr_value *value = &g_array_index(view->values, struct corr_value, i);
 
-        proto_item_set_generated(add_value(value, tvb, pinfo, under));
+        proto_item *item = add_value(value, tvb, under);
+
+        proto_item_set_generated(item);
+        if (is_hidden(value->field))
+            proto_item_set_hidden(item);
     }
     return top;
 }

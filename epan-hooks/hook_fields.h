@@ -10,14 +10,17 @@ struct corr_view;
 /* Registers one field per row under protocol `proto`, and the subtree. */
 void hook_fields_register(int proto);
 
-/* Whether the tree is shown, or a filter or a column asks for one of the fields of `proto`. */
-bool hook_fields_are_wanted(int proto, proto_tree *tree);
+/* Whether the tree is shown, or a filter or a column asks for field or protocol `hf`. */
+bool hook_field_is_wanted(int hf, proto_tree *tree);
+
+/* What corr_engine_lookup() shall make: the same for every field of `proto`; 0: nothing. */
+uint64_t hook_fields_wanted(int proto, proto_tree *tree);
 
 /*
  * Adds the protocol item and an item for each value.  Returns the protocol
  * item, for expert items to hang on.
  */
 proto_item *hook_fields_add(const struct corr_view *view, int proto, tvbuff_t *tvb,
-                            packet_info *pinfo, proto_tree *tree);
+                            proto_tree *tree);
 
 #endif /* HOOK_FIELDS_H */

@@ -115,9 +115,9 @@ static void queue_tap_record(packet_info *pinfo)
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data G_GNUC_UNUSED)
 {
     bool visited = PINFO_FD_VISITED(pinfo);
-    bool fields =
-        hook_fields_are_wanted(proto, tree) || (visited && hook_expert_is_referenced(tree));
-    bool expert = visited && (fields || hook_expert_has_listener());
+    uint64_t wanted = hook_fields_wanted(proto, tree);
+    bool items = visited && hook_expert_is_referenced(tree); /* in the tree, to be found there */
+    bool expert = items || (visited && hook_expert_has_listener());
     proto_item *item = NULL;
 
     if (!session.engine || !pinfo->rec || pinfo->rec->rec_type != REC_TYPE_PACKET)
@@ -126,12 +126,15 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
     if (!visited)
         observe(tvb, pinfo);
 
-    if (fields || expert) {
+    if (items)
+        wanted |= CORR_WANT(point); /* the item that they hang on */
+    if (wanted || expert) {
         if (visited)
             session_settle();
-        corr_engine_lookup(session.engine, pinfo->num, session.view);
-        if (fields && session.view->values->len > 0)
-            item = hook_fields_add(session.view, proto, tvb, pinfo, tree);
+        corr_engine_lookup(session.engine, pinfo->num,
+                           expert ? wanted | CORR_WANT_FINDINGS : wanted, session.view);
+        if (wanted && session.view->values->len > 0)
+            item = hook_fields_add(session.view, proto, tvb, tree);
         if (expert)
             hook_expert_add(session.view, pinfo, item);
     }

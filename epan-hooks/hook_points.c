@@ -158,11 +158,13 @@ uint32_t hook_points_get(struct hook_points *points, const packet_info *pinfo)
 
             g_array_append_val(points->direct, none);
         }
+        /* In file order: of two eth0 the first keeps its name, and empty ones are listed. */
         point = g_array_index(points->direct, uint32_t, interface);
-        if (point == NO_POINT) {
-            point = point_new(points, pinfo, section, interface, has_interface);
-            g_array_index(points->direct, uint32_t, interface) = point;
-        }
+        for (unsigned i = 0; point == NO_POINT && i <= interface; i++)
+            if (g_array_index(points->direct, uint32_t, i) == NO_POINT)
+                g_array_index(points->direct, uint32_t, i) =
+                    point_new(points, pinfo, section, i, has_interface);
+        point = g_array_index(points->direct, uint32_t, interface);
     } else {
         gint64 key = (gint64)((uint64_t)section << 32 | interface);
         void *found;

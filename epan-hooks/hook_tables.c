@@ -53,7 +53,7 @@ static void parse_format(struct hook_request *request, const char **rest)
     char *word = take_word(&after);
 
     for (unsigned i = 0; i < G_N_ELEMENTS(format_words); i++) {
-        if (strcmp(word, format_words[i]) == 0) {
+        if (g_ascii_strcasecmp(word, format_words[i]) == 0) {
             request->format = (enum hook_format)i;
             *rest = after;
             break;

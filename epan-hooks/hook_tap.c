@@ -12,9 +12,11 @@
 #include "hooks.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <epan/tap.h>
 
+#include "corr.h"
 #include "hook_tables.h"
 #include "report/report.h"
 
@@ -23,6 +25,7 @@ struct listener {
     struct corr_engine *engine;    /* of the other plug-in; NULL: no frame since the last reset */
     struct corr_frame_set *frames; /* that passed the filter; NULL: there is no filter */
     bool mismatch;                 /* corr.so is of another build: do not touch its engine */
+    bool early;                    /* frames went through the filter before the file's end */
 };
 
 static void listener_free(struct listener *listener)
@@ -38,6 +41,7 @@ static void tap_reset(void *data)
     struct listener *listener = data;
 
     listener->engine = NULL;
+    listener->early = false;
     if (listener->frames) {
         corr_frame_set_free(listener->frames);
         listener->frames = corr_frame_set_new();
@@ -56,6 +60,8 @@ static tap_packet_status tap_packet(void *data, packet_info *pinfo G_GNUC_UNUSED
     if (listener->mismatch)
         return TAP_PACKET_FAILED;
     listener->engine = record->engine;
+    if (!corr_engine_is_settled(record->engine))
+        listener->early = true;
     return TAP_PACKET_REDRAW;
 }
 
@@ -73,8 +79,35 @@ static tap_packet_status tap_filtered(void *data, packet_info *pinfo G_GNUC_UNUS
     return TAP_PACKET_DONT_REDRAW;
 }
 
+/*
+ * Whether a filter names a field that is known after the last frame only: one
+ * of ours that is not the capture point.
+ */
+static bool asks_the_future(const char *filter)
+{
+    const char *own = HOOK_NAME ".", *point = "point";
+    const char *at = filter;
+
+    while ((at = strstr(at, own))) {
+        const char *field = at + strlen(own);
+        bool is_start = at == filter || !(g_ascii_isalnum(at[-1]) || strchr("._-", at[-1]));
+        char after;
+
+        at = field;
+        if (!is_start)
+            continue;
+        if (!g_str_has_prefix(field, point))
+            return true;
+        after = field[strlen(point)];
+        if (g_ascii_isalnum(after) || after == '.' || after == '_')
+            return true;
+    }
+    return false;
+}
+
 static void tap_draw(void *data)
 {
+    static bool drawn; /* an empty line parts the tables of several -z */
     struct listener *listener = data;
     char *text;
 
@@ -83,7 +116,15 @@ static void tap_draw(void *data)
                         "install both from the same one.\n");
         return;
     }
+    if (listener->early && listener->request.filter && asks_the_future(listener->request.filter))
+        fprintf(stderr,
+                "corr: the filter \"%s\" asks for fields that are known after the last frame only; "
+                "in one pass it selects too little. Use tshark -2.\n",
+                listener->request.filter);
     text = hook_request_render(&listener->request, listener->engine, listener->frames);
+    if (drawn)
+        putchar('\n');
+    drawn = true;
     fputs(text, stdout);
     fflush(stdout);
     g_free(text);
@@ -116,8 +157,13 @@ static char *listen(struct listener *listener)
         listener->frames = corr_frame_set_new();
         error = refusal(register_tap_listener(HOOK_NAME, &listener->frames, filter,
                                               TL_REQUIRES_NOTHING, NULL, tap_filtered, NULL, NULL));
-        if (error)
-            return error;
+        if (error) {
+            char *hint = g_strdup_printf(
+                "%s\nThe formats are text, json and csv; all else is a display filter.", error);
+
+            g_free(error);
+            return hint;
+        }
     }
     error = refusal(register_tap_listener(HOOK_NAME, listener, NULL, TL_REQUIRES_NOTHING, tap_reset,
                                           tap_packet, tap_draw, tap_finish));

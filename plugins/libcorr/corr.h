@@ -14,7 +14,7 @@
  *     corr_engine_observe(engine, &frame);        once per frame, in file order
  *     ...
  *     corr_engine_settle(engine);                 no frame will follow
- *     corr_engine_lookup(engine, 17, view);       fields of frame 17
+ *     corr_engine_lookup(engine, 17, CORR_WANT_ALL, view);   fields of frame 17, see view.h
  *     corr_report_build(engine, table, frames);   report/report.h
  *     corr_engine_free(engine);
  *
@@ -100,8 +100,10 @@ uint32_t corr_engine_last_frame(const struct corr_engine *engine);
 /*
  * Fills `view` (emptied first) with what is known about a frame.  Unsettled,
  * that is its capture point only.  A frame never observed gives an empty view.
+ * `wanted`: of CORR_WANT(), see view.h; what nobody wants costs nothing.
  */
-void corr_engine_lookup(const struct corr_engine *engine, uint32_t frame, struct corr_view *view);
+void corr_engine_lookup(const struct corr_engine *engine, uint32_t frame, uint64_t wanted,
+                        struct corr_view *view);
 
 /* Writes the whole state as text, one object per line, in fixed order. */
 void corr_engine_dump(const struct corr_engine *engine, FILE *out);

@@ -171,7 +171,8 @@ const struct corr_result *corr_engine_result(const struct corr_engine *engine)
     return engine->result;
 }
 
-void corr_engine_lookup(const struct corr_engine *engine, uint32_t frame, struct corr_view *view)
+void corr_engine_lookup(const struct corr_engine *engine, uint32_t frame, uint64_t wanted,
+                        struct corr_view *view)
 {
-    corr_view_fill(engine->store, engine->result, frame, view);
+    corr_view_fill(engine->store, engine->result, frame, wanted, view);
 }

@@ -15,6 +15,10 @@
  *          TRUE       boolean that is only ever true; absent otherwise
  *          IPV4, IPV6 address
  * A field may have several values: they are in the order of being added.
+ *
+ * Making all values of a frame costs microseconds, most of it for texts.  Who
+ * wants one field only says so, by a mask of CORR_WANT() bits: the others are
+ * then neither made nor added.
  */
 #ifndef CORR_VIEW_H
 #define CORR_VIEW_H
@@ -128,30 +132,65 @@ struct corr_value {
     };
 };
 
-enum corr_severity { CORR_SEVERITY_NONE, CORR_SEVERITY_NOTE, CORR_SEVERITY_WARN };
+/* What corr_engine_lookup() is to make: a bit per field, and two for what is no field. */
+#define CORR_WANT(id) (UINT64_C(1) << CORR_FIELD_##id)
+#define CORR_WANT_FIELD(field) (UINT64_C(1) << (field))
+#define CORR_WANT_SUMMARY (UINT64_C(1) << 62)
+#define CORR_WANT_FINDINGS (UINT64_C(1) << 63)
+#define CORR_WANT_ALL UINT64_MAX
+_Static_assert(CORR_FIELD_COUNT <= 62, "a field's bit is taken by CORR_WANT_SUMMARY");
+
+enum corr_severity { CORR_SEVERITY_NOTE, CORR_SEVERITY_WARN };
 
 /*
- * The values of one frame, in the order of the list; and, for the expert
- * system, `expert` (NULL or one sentence per finding) with its severity.
+ * For the expert system.  `kind` is one of few constant texts, by which
+ * findings can be counted; `sentence` says it of this frame, or is NULL where
+ * there is no more to say.
+ */
+struct corr_finding {
+    enum corr_severity severity;
+    const char *kind, *sentence;
+};
+
+/*
+ * The values of one frame, in the order of the list, and its findings.
  * `summary` is the sentence at the top of the packet details, or NULL.
  */
 struct corr_view {
-    GArray *values; /* struct corr_value */
-    char *summary;
-    char *expert;
-    enum corr_severity severity;
+    GArray *values;   /* struct corr_value */
+    GArray *findings; /* struct corr_finding */
+    const char *summary;
+    uint64_t wanted; /* of the last lookup */
+
+    /* For the filler: memory that is used again for the next frame. */
     GStringChunk *strings;
+    GString *text, *sentence;
+    GArray *sightings;
 };
 
 struct corr_view *corr_view_new(void);
 void corr_view_clear(struct corr_view *view);
 void corr_view_free(struct corr_view *view);
 
-/* Append a value.  The text is copied. */
+/*
+ * Append a value, if it is wanted.  The text is copied; a word is not, and must
+ * outlive the view's contents.
+ */
 void corr_view_add_number(struct corr_view *view, enum corr_field field, uint32_t number);
 void corr_view_add_ns(struct corr_view *view, enum corr_field field, int64_t ns);
 void corr_view_add_text(struct corr_view *view, enum corr_field field, const char *text);
+void corr_view_add_word(struct corr_view *view, enum corr_field field, const char *word);
 void corr_view_add_addr(struct corr_view *view, enum corr_field field, const uint8_t *bytes,
                         unsigned len);
+
+/* Appends a finding, if they are wanted.  `kind` is a word, `sentence` a text or NULL. */
+void corr_view_add_finding(struct corr_view *view, enum corr_severity severity, const char *kind,
+                           const char *sentence);
+
+/* Whether one of the bits in `mask` was asked for. */
+static inline bool corr_view_wants(const struct corr_view *view, uint64_t mask)
+{
+    return (view->wanted & mask) != 0;
+}
 
 #endif /* CORR_VIEW_H */

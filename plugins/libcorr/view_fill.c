@@ -5,6 +5,9 @@
  *
  * A frame may hold several packets.  What has room for one value speaks of the
  * first; match_id, prev, next, missed and the drop fields speak of all.
+ *
+ * Each setter may add unwanted values, they are left out; but it makes no
+ * unwanted text and takes no unwanted walk.
  */
 #include "view_fill.h"
 
@@ -28,10 +31,32 @@ struct fill {
     const struct corr_sighting *s; /* sighting `main`, */
     const struct corr_packet *p;   /* its packet, */
     const struct corr_obs *obs;    /* and its observation */
-    uint32_t count;                /* frames that show the packet */
+    uint32_t count;                /* frames that show the packet; 0: nobody wants to know */
     bool matched;
-    GString *text, *summary, *expert;
+    GString *text;     /* for the value that is being made */
+    GString *sentence; /* for the summary or the finding that is being made */
 };
+
+/* Fields that are made together. */
+#define WANT_NEIGHBOURS (CORR_WANT(prev_frame) | CORR_WANT(next_frame))
+#define WANT_WAY                                                                                   \
+    (WANT_NEIGHBOURS | CORR_WANT(hop) | CORR_WANT(path) | CORR_WANT(first_frame) |                 \
+     CORR_WANT(last_frame))
+#define WANT_LATENCY                                                                               \
+    (CORR_WANT(hop_latency) | CORR_WANT(hop_latency_error) | CORR_WANT(path_latency) |             \
+     CORR_WANT_SUMMARY)
+/* The fields corr.nat.*, which stand one after the other in the list. */
+#define WANT_ELSEWHERE                                                                             \
+    (CORR_WANT(nat_src) | CORR_WANT(nat_dst) | CORR_WANT(nat_src_port) |                           \
+     CORR_WANT(nat_dst_port) | CORR_WANT(nat_ip) | CORR_WANT(nat_ip6))
+#define WANT_LOSS                                                                                  \
+    (CORR_WANT(dropped) | CORR_WANT(drop_after) | CORR_WANT(drop_before) |                         \
+     CORR_WANT(drop_match_id) | CORR_WANT(drop_verdict) | CORR_WANT(drop_cause) |                  \
+     CORR_WANT(drop_evidence) | CORR_WANT_SUMMARY | CORR_WANT_FINDINGS)
+/* All that depends on whether the packet was seen elsewhere. */
+#define WANT_COUNT                                                                                 \
+    (CORR_WANT(match_count) | CORR_WANT(method) | CORR_WANT(why) | WANT_WAY | WANT_ELSEWHERE |     \
+     CORR_WANT_SUMMARY)
 
 static const char *point_name(const struct fill *f, uint32_t point)
 {
@@ -43,19 +68,6 @@ static uint32_t sighting_frame(const struct fill *f, uint32_t sighting)
     return corr_result_obs(f->r, corr_result_sighting(f->r, sighting))->frame;
 }
 
-static void add_finding(struct fill *f, enum corr_severity severity, const char *format, ...)
-    G_GNUC_PRINTF(3, 4);
-
-static void add_finding(struct fill *f, enum corr_severity severity, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    g_string_append(f->expert, f->expert->len ? " " : "");
-    g_string_append_vprintf(f->expert, format, args);
-    va_end(args);
-    f->view->severity = MAX(f->view->severity, severity);
-}
-
 static int compare_u32(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -65,17 +77,24 @@ static int compare_u32(const void *a, const void *b)
 /* Frames that show a packet.  They mostly ascend; a storm of copies always does. */
 static uint32_t count_frames(const struct corr_result *r, const struct corr_packet *p)
 {
-    g_autofree uint32_t *frames = g_new(uint32_t, p->n);
-    bool ascending = true;
-    uint32_t count = 0;
+    g_autofree uint32_t *frames = NULL;
+    uint32_t count = 0, last = 0, i;
 
-    for (uint32_t i = 0; i < p->n; i++) {
-        frames[i] = corr_result_obs(r, corr_result_sighting(r, p->first + i))->frame;
-        ascending = ascending && (i == 0 || frames[i] >= frames[i - 1]);
+    for (i = 0; i < p->n; i++) {
+        uint32_t frame = corr_result_obs(r, corr_result_sighting(r, p->first + i))->frame;
+        if (frame < last)
+            break;
+        count += frame != last; /* frames count from 1 */
+        last = frame;
     }
-    if (!ascending)
-        qsort(frames, p->n, sizeof *frames, compare_u32);
-    for (uint32_t i = 0; i < p->n; i++)
+    if (i == p->n)
+        return count;
+
+    frames = g_new(uint32_t, p->n);
+    for (i = 0; i < p->n; i++)
+        frames[i] = corr_result_obs(r, corr_result_sighting(r, p->first + i))->frame;
+    qsort(frames, p->n, sizeof *frames, compare_u32);
+    for (count = i = 0; i < p->n; i++)
         count += i == 0 || frames[i] != frames[i - 1];
     return count;
 }
@@ -124,16 +143,19 @@ static void fill_identity(struct fill *f)
     }
     corr_view_add_number(f->view, CORR_FIELD_match_count, f->count);
     if (f->matched)
-        corr_view_add_text(f->view, CORR_FIELD_method, corr_method_word(f->p->method));
-    g_string_truncate(f->text, 0);
-    corr_text_why(f->r, f->main, f->count, f->text);
-    corr_view_add_text(f->view, CORR_FIELD_why, f->text->str);
+        corr_view_add_word(f->view, CORR_FIELD_method, corr_method_word(f->p->method));
+    if (corr_view_wants(f->view, CORR_WANT(why))) {
+        g_string_truncate(f->text, 0);
+        corr_text_why(f->r, f->main, f->count, f->text);
+        corr_view_add_text(f->view, CORR_FIELD_why, f->text->str);
+    }
     if (f->p->quotes != CORR_NONE)
         corr_view_add_number(f->view, CORR_FIELD_quotes, f->p->quotes + 1);
     if (f->p->ambiguous) {
         corr_view_add_number(f->view, CORR_FIELD_ambiguous, 1);
-        add_finding(f, CORR_SEVERITY_NOTE,
-                    "Equal packets: nobody could tell which of them this frame shows.");
+        corr_view_add_finding(f->view, CORR_SEVERITY_NOTE,
+                              "Equal packets: nobody could tell which of them this frame shows",
+                              NULL);
     }
 }
 
@@ -164,18 +186,20 @@ static void fill_way(struct fill *f)
 {
     uint32_t end = f->p->first + f->p->n - 1;
 
-    if (!f->matched || f->p->ambiguous)
+    if (!f->matched || f->p->ambiguous || !corr_view_wants(f->view, WANT_WAY))
         return;
     if (f->s->hop)
         corr_view_add_number(f->view, CORR_FIELD_hop, f->s->hop);
-    if (f->p->ordered) {
+    if (f->p->ordered && corr_view_wants(f->view, CORR_WANT(path))) {
         g_string_truncate(f->text, 0);
         corr_text_path(f->r, f->p, f->text);
         if (f->text->len)
             corr_view_add_text(f->view, CORR_FIELD_path, f->text->str);
-        corr_view_add_number(f->view, CORR_FIELD_first_frame, sighting_frame(f, f->p->first));
     }
-    fill_neighbours(f);
+    if (f->p->ordered)
+        corr_view_add_number(f->view, CORR_FIELD_first_frame, sighting_frame(f, f->p->first));
+    if (corr_view_wants(f->view, WANT_NEIGHBOURS))
+        fill_neighbours(f);
     if (f->p->ordered)
         corr_view_add_number(f->view, CORR_FIELD_last_frame,
                              sighting_frame(f, original_of(f, end)));
@@ -189,7 +213,7 @@ static const struct corr_sighting *fill_latency(struct fill *f)
 {
     const struct corr_sighting *found = NULL;
 
-    if (f->p->ambiguous)
+    if (f->p->ambiguous || !corr_view_wants(f->view, WANT_LATENCY))
         return NULL;
     for (unsigned i = 0; i < f->sightings->len; i++) {
         const struct corr_sighting *s =
@@ -247,12 +271,14 @@ static void add_addr_once(const struct fill *f, enum corr_field field, unsigned 
     corr_view_add_addr(f->view, field, addr->bytes, len);
 }
 
-/* What the packet's first sighting and this one tell: corr.nat.  Kept in f->text. */
+/* What the packet's first sighting and this one tell: corr.nat.  f->text holds it afterwards. */
 static void fill_nat(struct fill *f)
 {
     uint32_t first = f->main;
 
     g_string_truncate(f->text, 0);
+    if (!corr_view_wants(f->view, CORR_WANT(nat) | CORR_WANT_SUMMARY))
+        return;
     for (uint32_t guard = 0; guard < f->p->n; guard++) {
         uint32_t prev = corr_result_sighting(f->r, original_of(f, first))->prev;
         if (prev == CORR_NONE)
@@ -284,11 +310,35 @@ static struct corr_tuple other_form(const struct fill *f, const GArray *convs, u
     return (struct corr_tuple){&conv->end[dir], &conv->end[!dir], conv->has_ports, conv->proto};
 }
 
-static void fill_elsewhere(struct fill *f)
+static void add_elsewhere(const struct fill *f, enum corr_field field,
+                          const struct corr_tuple *now, const struct corr_tuple *other)
 {
+    bool is_src = field == CORR_FIELD_nat_src || field == CORR_FIELD_nat_src_port;
+    const struct corr_endpoint *mine = is_src ? now->src : now->dst;
+    const struct corr_endpoint *theirs = is_src ? other->src : other->dst;
     char text[CORR_ADDR_TEXT];
 
-    if (f->p->flow == CORR_NONE || !(f->obs->have & CORR_HAVE_IP))
+    switch (field) {
+    case CORR_FIELD_nat_src:
+    case CORR_FIELD_nat_dst:
+        if (!corr_addr_equal(&theirs->addr, &mine->addr))
+            add_text_once(f, field, corr_addr_text(&theirs->addr, text));
+        break;
+    case CORR_FIELD_nat_src_port:
+    case CORR_FIELD_nat_dst_port:
+        if (now->has_ports && other->has_ports && theirs->port != mine->port)
+            add_number_once(f, field, theirs->port);
+        break;
+    default:
+        add_addr_once(f, field, field == CORR_FIELD_nat_ip ? 4 : 16, &other->src->addr, now);
+        add_addr_once(f, field, field == CORR_FIELD_nat_ip ? 4 : 16, &other->dst->addr, now);
+    }
+}
+
+static void fill_elsewhere(struct fill *f)
+{
+    if (!f->matched || f->p->flow == CORR_NONE || !(f->obs->have & CORR_HAVE_IP) ||
+        !corr_view_wants(f->view, WANT_ELSEWHERE))
         return;
     const GArray *convs = corr_result_flow(f->r, f->p->flow)->convs;
     struct corr_tuple now = corr_tuple_of(f->r->store, f->obs);
@@ -297,35 +347,12 @@ static void fill_elsewhere(struct fill *f)
         struct corr_tuple other = other_form(f, convs, i);
         translated = !corr_tuple_equal(&now, &other);
     }
-    if (!translated)
-        return;
-
-    for (unsigned i = 0; i < convs->len; i++) {
-        struct corr_tuple other = other_form(f, convs, i);
-        if (!corr_addr_equal(&other.src->addr, &now.src->addr))
-            add_text_once(f, CORR_FIELD_nat_src, corr_addr_text(&other.src->addr, text));
-    }
-    for (unsigned i = 0; i < convs->len; i++) {
-        struct corr_tuple other = other_form(f, convs, i);
-        if (!corr_addr_equal(&other.dst->addr, &now.dst->addr))
-            add_text_once(f, CORR_FIELD_nat_dst, corr_addr_text(&other.dst->addr, text));
-    }
-    for (unsigned i = 0; i < convs->len; i++) {
-        struct corr_tuple other = other_form(f, convs, i);
-        if (now.has_ports && other.has_ports && other.src->port != now.src->port)
-            add_number_once(f, CORR_FIELD_nat_src_port, other.src->port);
-    }
-    for (unsigned i = 0; i < convs->len; i++) {
-        struct corr_tuple other = other_form(f, convs, i);
-        if (now.has_ports && other.has_ports && other.dst->port != now.dst->port)
-            add_number_once(f, CORR_FIELD_nat_dst_port, other.dst->port);
-    }
-    for (unsigned len = 4; len <= 16; len += 12) {
-        enum corr_field field = len == 4 ? CORR_FIELD_nat_ip : CORR_FIELD_nat_ip6;
+    for (int field = CORR_FIELD_nat_src; translated && field <= CORR_FIELD_nat_ip6; field++) {
+        if (!corr_view_wants(f->view, CORR_WANT_FIELD(field)))
+            continue;
         for (unsigned i = 0; i < convs->len; i++) {
             struct corr_tuple other = other_form(f, convs, i);
-            add_addr_once(f, field, len, &other.src->addr, &now);
-            add_addr_once(f, field, len, &other.dst->addr, &now);
+            add_elsewhere(f, (enum corr_field)field, &now, &other);
         }
     }
 }
@@ -344,10 +371,12 @@ static void fill_flow(struct fill *f)
 
 static void fill_changes(struct fill *f)
 {
-    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) texts = NULL;
 
-    if (f->s->hop < 2 || f->s->duplicate || f->p->ambiguous)
+    if (f->s->hop < 2 || f->s->duplicate || f->p->ambiguous ||
+        !corr_view_wants(f->view, CORR_WANT(change)))
         return;
+    texts = g_ptr_array_new_with_free_func(g_free);
     corr_change_collect(f->r, f->main, texts);
     for (unsigned i = 0; i < texts->len; i++)
         corr_view_add_text(f->view, CORR_FIELD_change, g_ptr_array_index(texts, i));
@@ -364,36 +393,46 @@ static const struct corr_packet *ends_here(const struct fill *f, unsigned i, boo
     return (drop ? corr_fate_is_drop(p->fate) : p->fate == CORR_FATE_UNDETERMINED) ? p : NULL;
 }
 
+static const char *drop_kind(enum corr_fate fate)
+{
+    if (fate == CORR_FATE_BLOCKED)
+        return "Packet lost (blocked: nothing of its flow passes)";
+    return fate == CORR_FATE_CONFIRMED ? "Packet lost (confirmed)" : "Packet lost (probable)";
+}
+
+/* "packet 8 after lan, before wan; cause: ttl; frame 9 proves it" */
 static void find_drop(struct fill *f, const struct corr_packet *p, uint32_t packet)
 {
-    const char *after = point_name(f, f->obs->point);
+    GString *out = f->sentence;
 
-    g_string_truncate(f->text, 0);
-    g_string_append(f->text, corr_fate_word(p->fate));
-    if (corr_cause_word(p->cause))
-        g_string_append_printf(f->text, ", cause: %s", corr_cause_word(p->cause));
-    if (p->evidence) {
-        g_string_append(f->text, "; ");
-        corr_text_evidence(f->r, packet, f->text);
-    }
+    if (!corr_view_wants(f->view, CORR_WANT_FINDINGS))
+        return;
+    g_string_printf(out, "packet %u after %s, ", packet + 1, point_name(f, f->obs->point));
     if (p->drop_before != CORR_NONE)
-        add_finding(f, CORR_SEVERITY_WARN, "Packet %u was lost after %s, before %s (%s).",
-                    packet + 1, after, point_name(f, p->drop_before), f->text->str);
+        g_string_append_printf(out, "before %s", point_name(f, p->drop_before));
     else
-        add_finding(f, CORR_SEVERITY_WARN, "Packet %u was lost after %s, the last point (%s).",
-                    packet + 1, after, f->text->str);
+        g_string_append(out, "the last point");
+    if (corr_cause_word(p->cause))
+        g_string_append_printf(out, "; cause: %s", corr_cause_word(p->cause));
+    if (p->evidence) {
+        g_string_append(out, "; ");
+        corr_text_evidence(f->r, packet, out);
+    }
+    corr_view_add_finding(f->view, CORR_SEVERITY_WARN, drop_kind(p->fate), out->str);
 }
 
 static void fill_fate(struct fill *f, const struct corr_packet **dropped)
 {
+    bool losses = corr_view_wants(f->view, WANT_LOSS);
+    bool undetermined = corr_view_wants(f->view, CORR_WANT(undetermined));
     const struct corr_packet *p;
 
-    for (unsigned i = 0; i < f->sightings->len && !*dropped; i++) {
+    for (unsigned i = 0; losses && i < f->sightings->len && !*dropped; i++) {
         *dropped = ends_here(f, i, true);
         if (*dropped)
             corr_view_add_number(f->view, CORR_FIELD_dropped, 1);
     }
-    for (unsigned i = 0; i < f->sightings->len; i++) {
+    for (unsigned i = 0; undetermined && i < f->sightings->len; i++) {
         if (!(p = ends_here(f, i, false)))
             continue;
         g_string_truncate(f->text, 0);
@@ -403,17 +442,17 @@ static void fill_fate(struct fill *f, const struct corr_packet **dropped)
     if (!*dropped)
         return;
     p = *dropped;
-    corr_view_add_text(f->view, CORR_FIELD_drop_after, point_name(f, f->obs->point));
+    corr_view_add_word(f->view, CORR_FIELD_drop_after, point_name(f, f->obs->point));
     if (p->drop_before != CORR_NONE)
-        corr_view_add_text(f->view, CORR_FIELD_drop_before, point_name(f, p->drop_before));
+        corr_view_add_word(f->view, CORR_FIELD_drop_before, point_name(f, p->drop_before));
     for (unsigned i = 0; f->sightings->len > 1 && i < f->sightings->len; i++)
         if (ends_here(f, i, true))
             corr_view_add_number(
                 f->view, CORR_FIELD_drop_match_id,
                 corr_result_sighting(f->r, g_array_index(f->sightings, uint32_t, i))->packet + 1);
-    corr_view_add_text(f->view, CORR_FIELD_drop_verdict, corr_fate_word(p->fate));
+    corr_view_add_word(f->view, CORR_FIELD_drop_verdict, corr_fate_word(p->fate));
     if (corr_cause_word(p->cause))
-        corr_view_add_text(f->view, CORR_FIELD_drop_cause, corr_cause_word(p->cause));
+        corr_view_add_word(f->view, CORR_FIELD_drop_cause, corr_cause_word(p->cause));
     for (unsigned i = 0; i < f->sightings->len; i++) {
         if (!(p = ends_here(f, i, true)))
             continue;
@@ -426,6 +465,8 @@ static void fill_fate(struct fill *f, const struct corr_packet **dropped)
 
 static void fill_missed(struct fill *f)
 {
+    if (!corr_view_wants(f->view, CORR_WANT(missed) | CORR_WANT_FINDINGS))
+        return;
     for (unsigned i = 0; i < f->sightings->len; i++) {
         uint32_t sighting = g_array_index(f->sightings, uint32_t, i);
         uint32_t packet = corr_result_sighting(f->r, sighting)->packet;
@@ -437,9 +478,12 @@ static void fill_missed(struct fill *f)
             if (corr_gap_sighting(f->r, p, point, &sure) != sighting)
                 continue;
             add_text_once(f, CORR_FIELD_missed, point_name(f, point));
-            add_finding(f, CORR_SEVERITY_NOTE,
-                        "Packet %u passed %s unseen: capture loss, not network loss.", packet + 1,
-                        point_name(f, point));
+            if (!corr_view_wants(f->view, CORR_WANT_FINDINGS))
+                continue;
+            g_string_printf(f->sentence, "packet %u passed %s", packet + 1, point_name(f, point));
+            corr_view_add_finding(f->view, CORR_SEVERITY_NOTE,
+                                  "Packet missed by the capture at a point that it passed",
+                                  f->sentence->str);
         }
     }
 }
@@ -448,10 +492,10 @@ static void fill_missed(struct fill *f)
 static void fill_summary(struct fill *f, const struct corr_sighting *latency, const char *nat,
                          const struct corr_packet *dropped)
 {
-    GString *out = f->summary;
+    GString *out = f->sentence;
     unsigned hops = 0;
 
-    g_string_append_printf(out, "Packet %u", f->s->packet + 1);
+    g_string_printf(out, "Packet %u", f->s->packet + 1);
     if (f->sightings->len > 1)
         g_string_append_printf(out, " and %u more", f->sightings->len - 1);
     for (uint32_t i = 0; i < f->p->n; i++)
@@ -462,7 +506,6 @@ static void fill_summary(struct fill *f, const struct corr_sighting *latency, co
             g_string_append_printf(out, " of %u", hops);
     }
     g_string_append_printf(out, " at %s", point_name(f, f->obs->point));
-
     const char *join = ": ";
     if (latency) {
         g_string_append(out, join);
@@ -481,11 +524,8 @@ static void fill_summary(struct fill *f, const struct corr_sighting *latency, co
         g_string_append_printf(out, "%sfurther copy at this point", join);
         join = ", ";
     }
-    if (f->p->ambiguous) {
-        g_string_append_printf(out, "%sambiguous", join);
-        join = ", ";
-    } else if (!f->matched) {
-        g_string_append_printf(out, "%sseen here only", join);
+    if (f->p->ambiguous || !f->matched) {
+        g_string_append_printf(out, "%s%s", join, f->p->ambiguous ? "ambiguous" : "seen here only");
         join = ", ";
     }
     if (dropped && dropped->drop_before != CORR_NONE)
@@ -494,17 +534,20 @@ static void fill_summary(struct fill *f, const struct corr_sighting *latency, co
     else if (dropped)
         g_string_append_printf(out, "%sdropped after this point (%s)", join,
                                corr_fate_word(dropped->fate));
+    f->view->summary = g_string_chunk_insert(f->view->strings, out->str);
 }
 
 static void fill_packet(struct fill *f)
 {
     const struct corr_packet *dropped = NULL;
+    const char *nat = "";
 
     f->main = g_array_index(f->sightings, uint32_t, 0);
     f->s = corr_result_sighting(f->r, f->main);
     f->p = corr_result_packet(f->r, f->s->packet);
     f->obs = corr_result_obs(f->r, f->s);
-    f->count = count_frames(f->r, f->p);
+    if (corr_view_wants(f->view, WANT_COUNT))
+        f->count = count_frames(f->r, f->p);
     f->matched = f->count > 1;
 
     fill_identity(f);
@@ -512,51 +555,45 @@ static void fill_packet(struct fill *f)
     const struct corr_sighting *latency = fill_latency(f);
     fill_flow(f);
     fill_nat(f);
-    g_autofree char *nat = g_strdup(f->text->str);
-    if (f->matched)
-        fill_elsewhere(f);
+    if (f->text->len && corr_view_wants(f->view, CORR_WANT_SUMMARY))
+        nat = g_string_chunk_insert(f->view->strings, f->text->str);
+    fill_elsewhere(f);
     fill_changes(f);
     fill_fate(f, &dropped);
     fill_missed(f);
     if (f->s->duplicate)
         corr_view_add_number(f->view, CORR_FIELD_duplicate, 1);
-    fill_summary(f, latency, nat, dropped);
+    if (corr_view_wants(f->view, CORR_WANT_SUMMARY))
+        fill_summary(f, latency, nat, dropped);
 }
 
 void corr_view_fill(const struct corr_store *store, const struct corr_result *result,
-                    uint32_t frame, struct corr_view *view)
+                    uint32_t frame, uint64_t wanted, struct corr_view *view)
 {
+    GArray *sightings = view->sightings;
+
     corr_view_clear(view);
+    view->wanted = wanted;
     if (frame == 0 || frame >= store->frame_point->len ||
         g_array_index(store->frame_point, uint16_t, frame) == 0)
         return;
     uint32_t point = g_array_index(store->frame_point, uint16_t, frame) - 1u;
-    corr_view_add_text(view, CORR_FIELD_point, corr_store_point(store, point)->name);
+    corr_view_add_word(view, CORR_FIELD_point, corr_store_point(store, point)->name);
     uint32_t obs = g_array_index(store->frame_obs, uint32_t, frame);
-    if (!result || obs == CORR_NONE)
+    if (!result || obs == CORR_NONE || !(wanted & ~CORR_WANT(point)))
         return;
-
-    g_autoptr(GArray) sightings = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     for (; obs < store->obs->len && corr_store_obs(store, obs)->frame == frame; obs++)
         g_array_append_vals(sightings, result->obs_sightings + result->obs_first[obs],
                             result->obs_first[obs + 1] - result->obs_first[obs]);
     if (sightings->len == 0)
         return;
-
     struct fill f = {
         .r = result,
         .view = view,
         .frame = frame,
         .sightings = sightings,
-        .text = g_string_new(NULL),
-        .summary = g_string_new(NULL),
-        .expert = g_string_new(NULL),
+        .text = view->text,
+        .sentence = view->sentence,
     };
     fill_packet(&f);
-    g_string_free(f.text, TRUE);
-    view->summary = g_string_free(f.summary, FALSE);
-    if (f.expert->len)
-        view->expert = g_string_free(f.expert, FALSE);
-    else
-        g_string_free(f.expert, TRUE);
 }

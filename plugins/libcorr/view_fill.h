@@ -9,9 +9,9 @@
 /*
  * Empties `view` and fills it with what is known about a frame: its capture
  * point, and, if `result` is not NULL, everything else.  A frame that was never
- * observed leaves it empty.
+ * observed leaves it empty.  `wanted`: of CORR_WANT().
  */
 void corr_view_fill(const struct corr_store *store, const struct corr_result *result,
-                    uint32_t frame, struct corr_view *view);
+                    uint32_t frame, uint64_t wanted, struct corr_view *view);
 
 #endif /* CORR_VIEW_FILL_H */

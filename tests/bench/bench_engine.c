@@ -108,7 +108,7 @@ static struct cost run(const struct traffic_options *options, uint32_t n)
     observe_all(engine, options, n, &cost);
     began = cpu_s();
     for (uint32_t i = 1; i <= n; i++) {
-        corr_engine_lookup(engine, i, view);
+        corr_engine_lookup(engine, i, CORR_WANT_ALL, view);
         cost.values += view->values->len;
     }
     cost.lookup_s = cpu_s() - began;

@@ -191,7 +191,7 @@ static void settle_and_ask(struct fuzz *f)
     if (broken != NULL)
         g_error("round %u, frame %u: %s", f->round, last, broken);
     for (uint32_t i = 0; i <= last + 1; i++) {
-        corr_engine_lookup(f->engine, i, f->view);
+        corr_engine_lookup(f->engine, i, CORR_WANT_ALL, f->view);
         f->answers += f->view->values->len;
         for (unsigned v = 0; v < f->view->values->len; v++) {
             const struct corr_value *value =

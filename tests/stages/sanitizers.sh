@@ -17,4 +17,7 @@ title "run"
 G_SLICE=always-malloc ASAN_OPTIONS=detect_stack_use_after_return=1 \
     expect 0 ctest --test-dir "$build" -L '^(unit|fuzz)$' --output-on-failure --no-tests=error
 sed 's/^/    /' "$T/out"
+# Also what did not end the program: CTest shows no output of tests that pass.
+sed 's/^/    /' "$build/Testing/Temporary/LastTest.log" >"$T/out"
+hasnt out 'runtime error|ERROR: (Address|Leak)Sanitizer'
 finish

@@ -202,7 +202,7 @@ static void never_early(void)
         frame.time_ns = MS(i);
         corr_engine_observe(engine, &frame);
         g_assert_false(corr_engine_is_settled(engine));
-        corr_engine_lookup(engine, i + 1, view);
+        corr_engine_lookup(engine, i + 1, CORR_WANT_ALL, view);
         g_assert_cmpuint(view->values->len, ==, 1);
         g_assert_cmpint(g_array_index(view->values, struct corr_value, 0).field, ==,
                         CORR_FIELD_point);
@@ -210,14 +210,14 @@ static void never_early(void)
     for (unsigned twice = 0; twice < 2; twice++) {
         corr_engine_settle(engine);
         g_assert_true(corr_engine_is_settled(engine));
-        corr_engine_lookup(engine, 2, view);
+        corr_engine_lookup(engine, 2, CORR_WANT_ALL, view);
         g_assert_cmpuint(view->values->len, >, 1);
     }
-    corr_engine_lookup(engine, 0, view);
+    corr_engine_lookup(engine, 0, CORR_WANT_ALL, view);
     g_assert_cmpuint(view->values->len, ==, 0);
-    corr_engine_lookup(engine, 3, view);
+    corr_engine_lookup(engine, 3, CORR_WANT_ALL, view);
     g_assert_cmpuint(view->values->len, ==, 0);
-    corr_engine_lookup(engine, UINT32_MAX, view);
+    corr_engine_lookup(engine, UINT32_MAX, CORR_WANT_ALL, view);
     g_assert_cmpuint(view->values->len, ==, 0);
     /* Observing again unsettles; a lower number takes back. */
     frame.number = 2;
@@ -225,7 +225,7 @@ static void never_early(void)
     g_assert_false(corr_engine_is_settled(engine));
     g_assert_cmpuint(corr_engine_frame_count(engine), ==, 2);
     g_assert_cmpuint(corr_engine_last_frame(engine), ==, 2);
-    corr_engine_lookup(engine, 2, view);
+    corr_engine_lookup(engine, 2, CORR_WANT_ALL, view);
     g_assert_cmpuint(view->values->len, ==, 1);
     corr_view_free(view);
     corr_engine_free(engine);

@@ -351,7 +351,7 @@ char *world_field(struct world *w, uint32_t seen, enum corr_field field)
 {
     GString *text = NULL;
 
-    corr_engine_lookup(w->engine, world_number(w, seen), w->view);
+    corr_engine_lookup(w->engine, world_number(w, seen), CORR_WANT_ALL, w->view);
     for (unsigned i = 0; i < w->view->values->len; i++) {
         const struct corr_value *v = &g_array_index(w->view->values, struct corr_value, i);
 

@@ -310,19 +310,25 @@ static void ways_find(struct corr_clock *clock)
     g_free(cost);
 }
 
-/* The point that most others can be compared with; the first such. */
-static uint32_t reference_choose(const struct corr_clock *clock)
+/*
+ * The point that most others can be compared with; where nothing can, that shares
+ * packets with most; else the first that has frames.
+ */
+static uint32_t reference_choose(const struct corr_work *work, const struct corr_clock *clock)
 {
-    uint32_t best = 0, best_count = 0;
+    uint32_t best = 0;
+    uint64_t best_score = 0;
 
     for (uint32_t p = 0; p < clock->n; p++) {
-        uint32_t count = 0;
+        uint64_t score = corr_store_point(work->store, p)->frames > 0;
 
-        for (uint32_t q = 0; q < clock->n; q++)
-            count += clock->via[p * clock->n + q] != UINT16_MAX;
-        if (count > best_count) {
+        for (uint32_t q = 0; q < clock->n; q++) {
+            score += (uint64_t)(clock->via[p * clock->n + q] != UINT16_MAX) << 32;
+            score += (uint64_t)(p != q && pair_of(clock, p, q)->n > 0) << 8;
+        }
+        if (score > best_score) {
             best = p;
-            best_count = count;
+            best_score = score;
         }
     }
     return best;
@@ -371,7 +377,7 @@ void corr_clock_fit(struct corr_work *work)
     ways_find(clock);
     corr_clock_free(result->clock);
     result->clock = clock;
-    result->clock_reference = reference_choose(clock);
+    result->clock_reference = reference_choose(work, clock);
 }
 
 void corr_clock_free(struct corr_clock *clock)

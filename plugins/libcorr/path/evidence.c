@@ -263,7 +263,7 @@ uint32_t corr_judge_sent_again(const struct corr_judge *j, uint32_t stand_index)
 {
     const struct corr_stand *me = &g_array_index(j->expect->stands, struct corr_stand, stand_index);
     const struct corr_obs *obs = corr_store_obs(j->work->store, me->obs);
-    uint32_t answer = j->expect->run[me->conv][!me->dir];
+    uint32_t answer = j->expect->run[me->conv][!me->dir], answers = 0;
 
     if (obs->kind == CORR_KIND_TCP || obs->len < 8 || obs->weak || answer == CORR_NONE)
         return 0;
@@ -277,15 +277,17 @@ uint32_t corr_judge_sent_again(const struct corr_judge *j, uint32_t stand_index)
         if (other->kind != obs->kind || !corr_obs_same_content(obs, other, &known) || !known ||
             other->seq != obs->seq)
             continue;
+        /* Answers in between belong to others only if there were as many others. */
         for (; answer < j->expect->stands->len; answer++) {
             const struct corr_stand *back =
                 &g_array_index(j->expect->stands, struct corr_stand, answer);
 
             if (back->conv != me->conv || back->dir == me->dir || back->obs > stand->obs)
                 break;
-            if (back->obs > me->obs)
-                return 0; /* it was answered in between */
+            answers += back->obs > me->obs;
         }
+        if (answers > i - stand_index - 1)
+            return 0;
         return other->frame;
     }
     return 0;
