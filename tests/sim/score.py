@@ -23,6 +23,7 @@ OPEN = {
     "C04": "slices of a UDP super-datagram are not compared with it",
     "C22": "corruption is not looked for",
     "E01": "losses on single branches of a multicast tree",
+    "F19": "one clock is set by less than a round trip: the bound of its offset does not hold",
     "F07b": "equal packets of two tenants where one point shows no context",
 }
 

@@ -337,7 +337,62 @@ static bool numbered(const struct corr_obs *obs)
 
 struct copies {
     uint64_t numbered, copied;
+    uint64_t pairs, alone; /* unnumbered frames twice at once here; of these, once elsewhere */
 };
+
+/* Frames in one run that may be copies of one frame; more are a stream of equal packets. */
+#define COPIES_MAX 4u
+
+/*
+ * Equal frames without a number, at once at one point.  An application that sends
+ * everything twice shows it at every point; a mirror shows it at its own.
+ */
+static void pairs_count(struct corr_work *work, const struct corr_cell *cell, struct copies *points)
+{
+    const uint32_t *members = &g_array_index(work->members, uint32_t, cell->first);
+    const uint32_t *conv = work->result->obs_conv;
+    bool single = false;
+
+    for (unsigned pass = 0; pass < 2; pass++)
+        for (uint32_t i = 0, end; i < cell->n; i = end) {
+            const struct corr_obs *obs = corr_store_obs(work->store, members[i]);
+            const struct corr_obs *last;
+
+            for (end = i + 1; end < cell->n && conv[members[end]] == conv[members[i]]; end++)
+                ;
+            if (pass == 0) {
+                single |= end - i == 1;
+                continue;
+            }
+            last = corr_store_obs(work->store, members[end - 1]);
+            if (end - i == 1 || end - i > COPIES_MAX || numbered(obs) || !same_bits(obs, last) ||
+                obs->ttl != last->ttl || llabs(last->time_ns - obs->time_ns) > MIRROR_NS)
+                continue;
+            points[obs->point].pairs++;
+            points[obs->point].alone += single;
+        }
+}
+
+/* Does a point copy even what has no number? */
+static bool mirrors(const struct copies *at, uint32_t run)
+{
+    return at->copied * 4 > at->numbered ||
+           (run <= COPIES_MAX && at->pairs >= 3 && at->alone * 10 >= at->pairs * 9);
+}
+
+/* Members of one cell at the local flow of member i; more than COPIES_MAX need not be counted. */
+static uint32_t run_length(const struct corr_work *work, const uint32_t *members, uint32_t n,
+                           uint32_t i)
+{
+    const uint32_t *conv = work->result->obs_conv;
+    uint32_t from = i, to = i + 1;
+
+    while (from > 0 && i - from <= COPIES_MAX && conv[members[from - 1]] == conv[members[i]])
+        from--;
+    while (to < n && to - i <= COPIES_MAX && conv[members[to]] == conv[members[i]])
+        to++;
+    return to - from;
+}
 
 /*
  * Finds copies within one cell.  Without a number that proves it, identical
@@ -353,6 +408,7 @@ static void copies_mark(struct corr_work *work, const struct corr_cell *cell, st
         const struct corr_obs *obs = corr_store_obs(work->store, members[i]);
         struct copies *at = &points[obs->point];
         bool numbers = numbered(obs);
+        uint32_t run = run_length(work, members, cell->n, i);
 
         if (counting && numbers)
             at->numbered++;
@@ -368,7 +424,7 @@ static void copies_mark(struct corr_work *work, const struct corr_cell *cell, st
             if (gap > (before->ttl == obs->ttl ? MIRROR_NS : PASS_NS))
                 continue;
             if (numbers ? before->ttl != obs->ttl && !(obs->have & CORR_HAVE_IP_ID)
-                        : counting || before->ttl != obs->ttl || at->copied * 4 <= at->numbered)
+                        : counting || before->ttl != obs->ttl || !mirrors(at, run))
                 continue;
             work->duplicate[members[i]] = original != CORR_NONE ? original : members[k];
             if (counting)
@@ -410,6 +466,8 @@ void corr_cells_build(struct corr_work *work)
         for (uint32_t c = 0; c < work->cells->len; c++) {
             const struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, c);
 
+            if (cell->n > 2 && counting && !cell->range)
+                pairs_count(work, cell, points);
             if (cell->n > 1)
                 copies_mark(work, cell, points, counting);
             else if (counting &&

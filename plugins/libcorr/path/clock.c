@@ -54,6 +54,7 @@ struct pair {
 struct corr_clock {
     uint32_t n;
     struct pair *pairs; /* p < q: pairs[p * n + q] */
+    int64_t *cost;      /* p * n + q -> half width of the best way's corridors, ns; for choosing */
     uint16_t *via;      /* p * n + q -> next point on the best way from p to q; UINT16_MAX: none */
     int64_t *resolution_ns;
 };
@@ -147,7 +148,9 @@ static uint32_t pair_fit(struct pair *pair, int64_t slack)
         all[i].refused = !piece_take(
             &g_array_index(pair->pieces, struct piece, pair->pieces->len - 1), &all[i], slack);
         if (!all[i].refused) {
-            if (++good >= STEP_FORGOTTEN)
+            /* A clock that was set breaks the limits of one kind only; the others say nothing. */
+            good += all[i].upper == all[first_bad].upper;
+            if (good >= STEP_FORGOTTEN)
                 bad = 0;
             continue;
         }
@@ -272,7 +275,7 @@ static bool limits_at(const GArray *all, int64_t t_ns, int64_t *least, int64_t *
 static void ways_find(struct corr_clock *clock)
 {
     uint32_t n = clock->n;
-    int64_t *cost = g_new(int64_t, (size_t)n * n + 1);
+    int64_t *cost = clock->cost = g_new(int64_t, (size_t)n * n + 1);
 
     for (size_t i = 0; i < (size_t)n * n; i++) {
         cost[i] = INT64_MAX / 4;
@@ -307,28 +310,34 @@ static void ways_find(struct corr_clock *clock)
                     cost[p * n + q] = cost[p * n + v] + cost[v * n + q];
                     clock->via[p * n + q] = clock->via[p * n + v];
                 }
-    g_free(cost);
 }
 
 /*
- * The point that most others can be compared with; where nothing can, that shares
- * packets with most; else the first that has frames.
+ * The point that most others can be compared with, and of those the one that knows
+ * them best; where nothing compares, that shares packets with most; else the first
+ * that has frames.
  */
 static uint32_t reference_choose(const struct corr_work *work, const struct corr_clock *clock)
 {
     uint32_t best = 0;
     uint64_t best_score = 0;
+    int64_t best_cost = 0;
 
     for (uint32_t p = 0; p < clock->n; p++) {
         uint64_t score = corr_store_point(work->store, p)->frames > 0;
+        int64_t cost = 0;
 
         for (uint32_t q = 0; q < clock->n; q++) {
-            score += (uint64_t)(clock->via[p * clock->n + q] != UINT16_MAX) << 32;
-            score += (uint64_t)(p != q && pair_of(clock, p, q)->n > 0) << 8;
+            bool known = clock->via[p * clock->n + q] != UINT16_MAX;
+
+            score += (uint64_t)known << 32;
+            score += (uint64_t)(p != q && !known && pair_of(clock, p, q)->n > 0) << 8;
+            cost += known ? clock->cost[p * clock->n + q] : 0;
         }
-        if (score > best_score) {
+        if (score > best_score || (score == best_score && cost < best_cost)) {
             best = p;
             best_score = score;
+            best_cost = cost;
         }
     }
     return best;
@@ -392,6 +401,7 @@ void corr_clock_free(struct corr_clock *clock)
     }
     g_free(clock->pairs);
     g_free(clock->via);
+    g_free(clock->cost);
     g_free(clock->resolution_ns);
     g_free(clock);
 }

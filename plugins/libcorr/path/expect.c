@@ -111,6 +111,12 @@ static void longest_tell(struct corr_expect *expect, const struct corr_pass *pas
                              GUINT_TO_POINTER(pass->ip_len));
 }
 
+void corr_passes_sort(GArray *passes)
+{
+    if (passes->len > 1)
+        qsort(passes->data, passes->len, sizeof(struct corr_pass), pass_compare);
+}
+
 static void stands_collect(const struct corr_work *work, struct corr_expect *expect)
 {
     const struct corr_result *result = work->result;
@@ -157,8 +163,7 @@ static void stands_collect(const struct corr_work *work, struct corr_expect *exp
     }
     if (expect->stands->len > 1)
         qsort(expect->stands->data, expect->stands->len, sizeof(struct corr_stand), stand_compare);
-    if (expect->passes->len > 1)
-        qsort(expect->passes->data, expect->passes->len, sizeof(struct corr_pass), pass_compare);
+    corr_passes_sort(expect->passes);
 }
 
 static void stands_link(const struct corr_work *work, struct corr_expect *expect)
@@ -251,8 +256,7 @@ static void ways_collect(const struct corr_work *work, struct corr_expect *expec
             g_array_append_val(expect->dues, due);
         }
     }
-    if (expect->dues->len > 1)
-        qsort(expect->dues->data, expect->dues->len, sizeof(struct corr_pass), pass_compare);
+    corr_passes_sort(expect->dues);
 }
 
 static int time_compare(const void *x, const void *y)
@@ -268,6 +272,7 @@ static void coverage_find(const struct corr_work *work, struct corr_expect *expe
 
     expect->first_ns = g_new0(int64_t, points + 1);
     expect->last_ns = g_new0(int64_t, points + 1);
+    expect->snapped = g_new0(bool, points + 1);
     expect->gap_ns = g_new0(int64_t, points + 1);
     expect->protos = g_malloc0(sizeof *expect->protos * (points + 1));
     expect->times_first = g_new0(uint32_t, points + 2);
@@ -277,6 +282,7 @@ static void coverage_find(const struct corr_work *work, struct corr_expect *expe
         const struct corr_conv *conv = corr_result_conv(work->result, work->result->obs_conv[i]);
 
         expect->times_first[obs->point + 1]++;
+        expect->snapped[obs->point] |= (obs->have & CORR_HAVE_SNAPPED) != 0;
         expect->protos[obs->point][conv->proto]++;
         g_hash_table_add(expect->sources,
                          GSIZE_TO_POINTER(corr_hash_mix(
@@ -332,6 +338,7 @@ void corr_expect_free(struct corr_expect *expect)
     g_free(expect->first_ns);
     g_free(expect->last_ns);
     g_free(expect->gap_ns);
+    g_free(expect->snapped);
     g_free(expect->protos);
     g_free(expect->times);
     g_free(expect->times_first);
@@ -401,16 +408,14 @@ static uint32_t times_below(const struct corr_expect *expect, uint32_t point, in
     return lo;
 }
 
-/* Packets that should have gone from p to q and were at p within [from, to]. */
-static uint32_t dues_count(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t from,
-                           int64_t to)
+uint32_t corr_passes_count(const GArray *passes, uint32_t p, uint32_t q, int64_t from, int64_t to)
 {
-    const struct corr_pass *all = (const struct corr_pass *)expect->dues->data;
+    const struct corr_pass *all = (const struct corr_pass *)passes->data;
     uint32_t bounds[2];
 
     for (unsigned end = 0; end < 2; end++) {
         struct corr_pass key = {p, q, end ? to : from, end ? INT64_MAX : INT64_MIN, 0};
-        uint32_t lo = 0, hi = expect->dues->len;
+        uint32_t lo = 0, hi = passes->len;
 
         while (lo < hi) {
             uint32_t mid = lo + (hi - lo) / 2;
@@ -439,5 +444,6 @@ bool corr_expect_outage(const struct corr_expect *expect, uint32_t p, uint32_t q
         return false;
     /* Without the packets that begin and end the silence: they were seen. */
     edge = MAX((to - from) / 50, 1000000);
-    return dues_count(expect, p, q, from - d_ns + edge, to - d_ns - edge) >= OUTAGE_EXPECTED;
+    return corr_passes_count(expect->dues, p, q, from - d_ns + edge, to - d_ns - edge) >=
+           OUTAGE_EXPECTED;
 }

@@ -14,9 +14,9 @@
 /* One sighting among those of its station and direction, in the order of capture. */
 struct corr_stand {
     uint32_t conv, obs, sighting, packet;
-    uint32_t to;              /* local flow that it passed on to; CORR_NONE */
-    uint32_t before, after;   /* nearest stands that passed, before and after; CORR_NONE */
-    uint8_t dir;              /* of the local flow */
+    uint32_t to;            /* local flow that it passed on to; CORR_NONE */
+    uint32_t before, after; /* nearest stands that passed, before and after; CORR_NONE */
+    uint8_t dir;            /* of the local flow */
 };
 
 /* A packet that went from point p to q: when it was at p, and how much later at q. */
@@ -33,16 +33,17 @@ struct corr_way_on {
 };
 
 struct corr_expect {
-    GArray *stands;         /* struct corr_stand by (conv, dir, obs) */
-    uint32_t *stand_of;     /* sighting -> its stand; CORR_NONE */
-    uint32_t (*run)[2];     /* local flow, direction -> first stand; CORR_NONE */
-    struct corr_way_on (*way)[2]; /* by local flow and direction */
-    GArray *passes;         /* struct corr_pass by (p, q, t) */
-    GArray *dues;           /* the same, with all that should have gone from p to q */
-    GHashTable *longest;    /* (p, q) -> longest IP packet that passed */
-    GHashTable *classes;    /* see expect.c */
-    GHashTable *sources;    /* (point, address) hashes that sent something */
+    GArray *stands;                       /* struct corr_stand by (conv, dir, obs) */
+    uint32_t *stand_of;                   /* sighting -> its stand; CORR_NONE */
+    uint32_t (*run)[2];                   /* local flow, direction -> first stand; CORR_NONE */
+    struct corr_way_on (*way)[2];         /* by local flow and direction */
+    GArray *passes;                       /* struct corr_pass by (p, q, t) */
+    GArray *dues;                         /* the same, with all that should have gone from p to q */
+    GHashTable *longest;                  /* (p, q) -> longest IP packet that passed */
+    GHashTable *classes;                  /* see expect.c */
+    GHashTable *sources;                  /* (point, address) hashes that sent something */
     int64_t *first_ns, *last_ns, *gap_ns; /* per point: coverage, mean distance of frames */
+    bool *snapped;                        /* per point: some frames were cut by the capture */
     uint64_t (*protos)[256];              /* per point: observations by IP protocol */
     int64_t *times;                       /* all observation times, by point, ascending */
     uint32_t *times_first;                /* point -> its first in `times`; one more at the end */
@@ -58,6 +59,10 @@ uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expec
 /* The nearest passes from p to q before and at or after t; NULL where there is none. */
 void corr_expect_around(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,
                         const struct corr_pass **before, const struct corr_pass **after);
+
+/* By (p, q, t); and how many of a sorted array went from p to q and were at p within [from, to]. */
+void corr_passes_sort(GArray *passes);
+uint32_t corr_passes_count(const GArray *passes, uint32_t p, uint32_t q, int64_t from, int64_t to);
 
 /* The longest IP packet that went from point p to q, bytes; 0 if none did. */
 uint32_t corr_expect_longest(const struct corr_expect *expect, uint32_t p, uint32_t q);

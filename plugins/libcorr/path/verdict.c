@@ -20,6 +20,10 @@
 /* Fewer frames of a protocol at a point: it may be filtered out there. */
 #define PROTO_MIN 3u
 
+/* So many packets missed by a point around a moment, and one in so many, make it deaf then. */
+#define BURST_MIN 3u
+#define BURST_SHARE 2u
+#define BURST_NS INT64_C(100000000)
 /* Packets before and after one that are asked whether they arrived. */
 #define NEIGHBOURS 64u
 
@@ -59,7 +63,7 @@ static void miss(struct corr_judge *j, struct corr_packet *packet, uint32_t poin
 static const char *coverage_gap(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns)
 {
     const struct corr_pass *before, *after, *near;
-    int64_t at;
+    int64_t at, quiet;
 
     corr_expect_around(j->expect, p, q, t_ns, &before, &after);
     if (before == NULL && after == NULL)
@@ -67,12 +71,26 @@ static const char *coverage_gap(const struct corr_judge *j, uint32_t p, uint32_t
     near = before == NULL || (after != NULL && after->t_ns - t_ns < t_ns - before->t_ns) ? after
                                                                                          : before;
     at = t_ns + near->d_ns;
-    if (at < j->expect->first_ns[q] || at > j->expect->last_ns[q])
+    quiet = OUTAGE_GAPS * j->expect->gap_ns[q];
+    if (at < j->expect->first_ns[q] - quiet || at > j->expect->last_ns[q] + quiet)
         return "not covered at";
+    /* So near its first or last frame, nobody knows whether the point was looking. */
+    if (at > j->expect->last_ns[q])
+        return "tail";
+    if (at < j->expect->first_ns[q])
+        return "before the first packet seen at";
     if (corr_expect_outage(j->expect, p, q, at, near->d_ns,
                            MAX(OUTAGE_NS, OUTAGE_GAPS * j->expect->gap_ns[q])))
         return "outage at";
     return NULL;
+}
+
+/* Does it exclude that the point would have seen the packet?  At the edges, other evidence may
+ * tell. */
+static bool excludes(const char *gap)
+{
+    return gap != NULL && strcmp(gap, "tail") != 0 &&
+           strcmp(gap, "before the first packet seen at") != 0;
 }
 
 static bool vouched(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns, bool later)
@@ -134,6 +152,70 @@ static bool too_long(const struct corr_judge *j, const struct corr_obs *at, uint
            (at->have & CORR_HAVE_DF || !(at->have & CORR_HAVE_IP_ID));
 }
 
+/*
+ * An ICMP error quotes the packet: it was not forwarded.  True if that decides its
+ * fate.  An error from the destination itself, that a port is closed, shows that the
+ * packet arrived.
+ */
+static bool reported(const struct corr_judge *j, struct corr_packet *packet, uint32_t by,
+                     uint32_t obs, uint32_t last, uint32_t q)
+{
+    uint32_t error = corr_result_sighting(j->result, corr_result_packet(j->result, by)->first)->obs;
+    const struct corr_obs *said = corr_store_obs(j->work->store, error);
+    uint8_t cause;
+    uint32_t frame;
+
+    if (corr_addr_equal(&corr_store_src(j->work->store, said)->addr,
+                        &corr_store_dst(j->work->store, corr_store_obs(j->work->store, obs))->addr))
+        return false;
+    if (!corr_judge_error(j, by, &cause, &frame))
+        return false;
+    lose(packet, CORR_FATE_CONFIRMED, last, q, frame);
+    packet->cause = cause;
+    return true;
+}
+
+/*
+ * A point that missed several packets for certain was deaf for a moment: what else it
+ * did not show then was not lost for that reason alone.
+ */
+static void bursts_excuse(struct corr_judge *j)
+{
+    GArray *misses = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
+
+    for (uint32_t p = 0; p < j->result->packets->len; p++) {
+        const struct corr_packet *packet = corr_result_packet(j->result, p);
+        const struct corr_obs *at =
+            corr_result_obs(j->result, corr_result_sighting(j->result, packet->first));
+        const GArray *points =
+            packet->missed == 0 ? NULL : g_ptr_array_index(j->result->missed, packet->missed - 1);
+
+        for (uint32_t i = 0; points != NULL && i < points->len; i++) {
+            struct corr_pass miss = {at->point, g_array_index(points, uint32_t, i), at->time_ns, 0,
+                                     0};
+
+            g_array_append_val(misses, miss);
+        }
+    }
+    corr_passes_sort(misses);
+    for (uint32_t p = 0; p < j->result->packets->len && misses->len >= BURST_MIN; p++) {
+        struct corr_packet *packet = &g_array_index(j->result->packets, struct corr_packet, p);
+        const struct corr_obs *at =
+            corr_result_obs(j->result, corr_result_sighting(j->result, packet->first));
+
+        int64_t from = at->time_ns - BURST_NS, to = at->time_ns + BURST_NS;
+        uint32_t q = packet->drop_before, missed;
+
+        if (packet->fate != CORR_FATE_PROBABLE || q == CORR_NONE)
+            continue;
+        missed = corr_passes_count(misses, at->point, q, from, to);
+        if (missed >= BURST_MIN &&
+            missed * BURST_SHARE >= corr_passes_count(j->expect->dues, at->point, q, from, to))
+            undetermine(packet, packet->drop_after, q, "capture loss burst at");
+    }
+    g_array_unref(misses);
+}
+
 static void judge_unpassed(struct corr_judge *j, struct corr_packet *packet, uint32_t index,
                            uint32_t last, uint32_t stand)
 {
@@ -144,22 +226,17 @@ static void judge_unpassed(struct corr_judge *j, struct corr_packet *packet, uin
     const char *gap;
 
     q = corr_expect_class(j->work, j->expect, obs, tries->answers == 0 && tries->n > 1);
-    by = j->quoted_by[index];
-    if (by != CORR_NONE && q != CORR_NONE) {
-        uint8_t cause;
-        uint32_t frame;
-
-        if (corr_judge_error(j, by, &cause, &frame)) {
-            lose(packet, CORR_FATE_CONFIRMED, last, q, frame);
-            packet->cause = cause;
-            return;
-        }
-    }
-    if (q == CORR_NONE || tries->answers > 0)
+    if (q == CORR_NONE)
         return;
     gap = coverage_gap(j, at->point, q, at->time_ns);
+    by = j->quoted_by[index];
+    if (by != CORR_NONE && !excludes(gap) && reported(j, packet, by, obs, last, q))
+        return;
+    if (tries->answers > 0)
+        return;
     /* Cut payloads leave little to recognise a flow by, where TCP's numbers do not help. */
-    if (gap == NULL && at->have & CORR_HAVE_SNAPPED && !(at->have & CORR_HAVE_TCP))
+    if (gap == NULL && !(at->have & CORR_HAVE_TCP) &&
+        (at->have & CORR_HAVE_SNAPPED || j->expect->snapped[q]))
         gap = "cut short, perhaps seen at";
     if (gap == NULL && j->expect->protos[q][corr_result_conv(j->result, conv)->proto] < PROTO_MIN)
         gap = "not captured at";
@@ -259,25 +336,19 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     others = corr_judge_others(j, index, obs, way.to);
     if ((corr_judge_acked_from(j, index, way.to) && !others.delivered) ||
         corr_judge_answered_from(j, packet, obs, way.to)) {
-        miss(j, packet, q);
+        gap = coverage_gap(j, at->point, q, at->time_ns);
+        if (gap == NULL || strcmp(gap, "not covered at") != 0)
+            miss(j, packet, q);
         return;
     }
-    by = j->quoted_by[index];
-    if (by != CORR_NONE) {
-        uint8_t cause;
-        uint32_t frame;
-
-        if (corr_judge_error(j, by, &cause, &frame)) {
-            lose(packet, CORR_FATE_CONFIRMED, last, q, frame);
-            packet->cause = cause;
-            return;
-        }
-    }
     gap = coverage_gap(j, at->point, q, at->time_ns);
-    if (gap != NULL && strcmp(gap, "tail") != 0) {
+    if (excludes(gap)) {
         undetermine(packet, last, q, gap); /* lost perhaps, but where? */
         return;
     }
+    by = j->quoted_by[index];
+    if (by != CORR_NONE && reported(j, packet, by, obs, last, q))
+        return;
     if (others.again == 0)
         others.again = corr_judge_sent_again(j, stand);
     /* The first packets of a flow have nothing before them; then it is enough that the point was
@@ -348,6 +419,7 @@ void corr_fates_decide(struct corr_work *work)
         judge_missed(&j, p);
         corr_judge_original(&j, p);
     }
+    bursts_excuse(&j);
     corr_judge_clear(&j);
     corr_expect_free(j.expect);
     g_free(j.tries);
