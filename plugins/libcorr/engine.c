@@ -136,11 +136,9 @@ void corr_engine_settle(struct corr_engine *engine)
 
     g_free(work.head);
     g_free(work.duplicate);
-    g_free(work.total);
     g_free(work.conv_seq);
     g_free(work.dseq);
     g_free(work.dts);
-    g_free(work.linked_by);
     g_free(work.pairs);
     array_unref(work.cells);
     array_unref(work.members);

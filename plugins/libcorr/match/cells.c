@@ -139,10 +139,8 @@ static void plain_cells(struct corr_work *work, const struct flow_facts *facts)
     corr_keyed_sort((struct corr_keyed *)keys->data, keys->len);
     items = (const struct corr_keyed *)keys->data;
     for (size_t i = 0, end; i < keys->len; i = end) {
-        struct corr_cell cell = {.flow = items[i].conv / 2,
-                                 .dir = items[i].conv & 1,
-                                 .first = work->members->len,
-                                 .datagram = CORR_NONE};
+        struct corr_cell cell = {
+            .flow = items[i].conv / 2, .dir = items[i].conv & 1, .first = work->members->len};
 
         for (end = i; end < keys->len && items[end].key == items[i].key; end++)
             g_array_append_val(work->members, items[end].obs);
@@ -239,8 +237,7 @@ static void ranges_cut(struct corr_work *work, const struct range *ranges, uint3
                                      .range = true,
                                      .first = work->members->len,
                                      .from = cuts[c],
-                                     .to = cuts[c + 1],
-                                     .datagram = CORR_NONE};
+                                     .to = cuts[c + 1]};
 
             if (start[c] == start[c + 1])
                 continue; /* bytes that no frame holds */

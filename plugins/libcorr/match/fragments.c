@@ -51,12 +51,6 @@ static void run_join(struct corr_work *work, const struct piece *run, size_t n)
             }
         }
         work->head[run[i].obs] = best;
-        if (best != CORR_NONE && !frag->more) {
-            uint32_t base = corr_store_extra(store, corr_store_obs(store, best))->frag.base;
-
-            if (frag->offset + frag->len > base)
-                work->total[best] = frag->offset + frag->len - base;
-        }
     }
 }
 
@@ -67,7 +61,6 @@ void corr_fragments_join(struct corr_work *work)
     GArray *pieces = g_array_new(FALSE, FALSE, sizeof(struct piece));
 
     work->head = g_new(uint32_t, n + 1);
-    work->total = g_new0(uint32_t, n + 1);
     for (uint32_t i = 0; i < n; i++) {
         const struct corr_obs *obs = corr_store_obs(store, i);
 

@@ -549,7 +549,6 @@ void corr_flows_link(struct corr_work *work)
 
     work->dseq = g_malloc0(sizeof *work->dseq * (n + 1));
     work->dts = g_malloc0(sizeof *work->dts * (n + 1));
-    work->linked_by = g_new0(uint8_t, n + 1);
     for (uint32_t c = 0; c < n; c++) {
         memcpy(work->dseq[c], nodes[c].dseq, sizeof nodes[c].dseq);
         memcpy(work->dts[c], nodes[c].dts, sizeof nodes[c].dts);

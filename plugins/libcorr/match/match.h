@@ -31,7 +31,6 @@ struct corr_cell {
     bool choice;       /* some station has more than one sighting that is no duplicate */
     uint32_t first, n; /* members[first .. first + n), by (local flow, frame) */
     int64_t from, to;  /* bytes of the flow direction (or of the datagram) */
-    uint32_t datagram; /* fragments: which datagram; CORR_NONE otherwise */
 };
 
 /* The sightings of one packet, or of one cell's share of it. */
@@ -74,14 +73,12 @@ struct corr_work {
 
     uint32_t *head;      /* fragments: observation of the datagram's first fragment; CORR_NONE */
     uint32_t *duplicate; /* observation that this one is a same-point copy of; CORR_NONE */
-    uint32_t *total;     /* fragments' heads: bytes of the IP payload; 0 unknown */
 
     struct corr_conv_seq *conv_seq;
 
     /* per local flow: what has to be subtracted to compare with the flow's first member */
     uint32_t (*dseq)[2]; /* TCP sequence numbers, by direction of the local flow */
     uint32_t (*dts)[2];  /* TCP time stamps */
-    uint8_t *linked_by;  /* enum corr_link of the edge that tied it to its flow */
 
     GArray *cells;     /* struct corr_cell */
     GArray *members;   /* uint32_t observations */
@@ -92,8 +89,6 @@ struct corr_work {
     GArray *delays;                /* struct corr_delay by (p, q, flow_dir, t) */
     GArray *delays_pooled;         /* the same by (p, q, way, t); each once more under "any" */
 };
-
-enum corr_link { CORR_LINK_NONE, CORR_LINK_TUPLE, CORR_LINK_ANCHORS };
 
 void corr_convs_split(struct corr_work *work);
 void corr_fragments_join(struct corr_work *work);

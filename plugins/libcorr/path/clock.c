@@ -406,11 +406,6 @@ void corr_clock_free(struct corr_clock *clock)
     g_free(clock);
 }
 
-uint32_t corr_clock_samples(const struct corr_clock *clock, uint32_t p, uint32_t q)
-{
-    return p == q ? 0 : pair_of(clock, p, q)->n;
-}
-
 /* Least and greatest offset of a pair at p's t; false if one direction only bounds it. */
 static bool pair_at(const struct pair *pair, int64_t t_ns, int64_t *least, int64_t *greatest)
 {

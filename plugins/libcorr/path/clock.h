@@ -20,10 +20,6 @@
 void corr_clock_fit(struct corr_work *work);
 void corr_clock_free(struct corr_clock *clock);
 
-/* Packets in order (sightings known to follow each other) from which the corridor of the pair
- * was made; 0 if there is none. */
-uint32_t corr_clock_samples(const struct corr_clock *clock, uint32_t p, uint32_t q);
-
 /* How far a recorded time may be off by itself: resolution and software time stamping. */
 #define CORR_CLOCK_SLACK_NS INT64_C(20000)
 
