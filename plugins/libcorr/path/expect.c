@@ -374,21 +374,30 @@ uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expec
     return CORR_NONE;
 }
 
+/* Passes of a sorted array that come before a key. */
+static uint32_t passes_below(const GArray *passes, const struct corr_pass *key)
+{
+    const struct corr_pass *all = (const struct corr_pass *)passes->data;
+    uint32_t lo = 0, hi = passes->len;
+
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (pass_compare(&all[mid], key) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
 void corr_expect_around(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,
                         const struct corr_pass **before, const struct corr_pass **after)
 {
     const struct corr_pass *all = (const struct corr_pass *)expect->passes->data;
     struct corr_pass key = {p, q, t_ns, INT64_MIN, 0};
-    uint32_t lo = 0, hi = expect->passes->len;
+    uint32_t lo = passes_below(expect->passes, &key);
 
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-
-        if (pass_compare(&all[mid], &key) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
     *before = lo > 0 && all[lo - 1].p == p && all[lo - 1].q == q ? &all[lo - 1] : NULL;
     *after = lo < expect->passes->len && all[lo].p == p && all[lo].q == q ? &all[lo] : NULL;
 }
@@ -410,24 +419,9 @@ static uint32_t times_below(const struct corr_expect *expect, uint32_t point, in
 
 uint32_t corr_passes_count(const GArray *passes, uint32_t p, uint32_t q, int64_t from, int64_t to)
 {
-    const struct corr_pass *all = (const struct corr_pass *)passes->data;
-    uint32_t bounds[2];
+    struct corr_pass first = {p, q, from, INT64_MIN, 0}, end = {p, q, to, INT64_MAX, 0};
 
-    for (unsigned end = 0; end < 2; end++) {
-        struct corr_pass key = {p, q, end ? to : from, end ? INT64_MAX : INT64_MIN, 0};
-        uint32_t lo = 0, hi = passes->len;
-
-        while (lo < hi) {
-            uint32_t mid = lo + (hi - lo) / 2;
-
-            if (pass_compare(&all[mid], &key) < 0)
-                lo = mid + 1;
-            else
-                hi = mid;
-        }
-        bounds[end] = lo;
-    }
-    return bounds[1] - bounds[0];
+    return passes_below(passes, &end) - passes_below(passes, &first);
 }
 
 bool corr_expect_outage(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,
