@@ -79,9 +79,10 @@ static void result_dump(const struct corr_result *result, FILE *out)
             fprintf(out, "  frame %u at %s hop %u%s", obs->frame,
                     corr_store_point(result->store, obs->point)->name, sighting->hop,
                     sighting->duplicate ? " duplicate" : "");
-            if (sighting->has_latency)
-                fprintf(out, " latency %" PRId64 " +- %" PRId64 " ns", sighting->latency_ns,
-                        sighting->latency_error_ns);
+            struct corr_latency latency = corr_result_latency(result, sighting);
+            if (latency.known)
+                fprintf(out, " latency %" PRId64 " +- %" PRId64 " ns", latency.ns,
+                        latency.error_ns);
             fputc('\n', out);
         }
     }

@@ -47,8 +47,8 @@ struct fill {
      CORR_WANT_SUMMARY)
 /* The fields corr.nat.*, which stand one after the other in the list. */
 #define WANT_ELSEWHERE                                                                             \
-    (CORR_WANT(nat_src) | CORR_WANT(nat_dst) | CORR_WANT(nat_src_port) |                           \
-     CORR_WANT(nat_dst_port) | CORR_WANT(nat_ip) | CORR_WANT(nat_ip6))
+    (CORR_WANT(nat_src) | CORR_WANT(nat_dst) | CORR_WANT(nat_src_port) | CORR_WANT(nat_dst_port) | \
+     CORR_WANT(nat_ip) | CORR_WANT(nat_ip6))
 #define WANT_LOSS                                                                                  \
     (CORR_WANT(dropped) | CORR_WANT(drop_after) | CORR_WANT(drop_before) |                         \
      CORR_WANT(drop_match_id) | CORR_WANT(drop_verdict) | CORR_WANT(drop_cause) |                  \
@@ -212,22 +212,25 @@ static void fill_way(struct fill *f)
 static const struct corr_sighting *fill_latency(struct fill *f)
 {
     const struct corr_sighting *found = NULL;
+    struct corr_latency took = {0}, since;
 
     if (f->p->ambiguous || !corr_view_wants(f->view, WANT_LATENCY))
         return NULL;
     for (unsigned i = 0; i < f->sightings->len; i++) {
         const struct corr_sighting *s =
             corr_result_sighting(f->r, g_array_index(f->sightings, uint32_t, i));
-        if (s->has_latency && !s->duplicate && s->prev != CORR_NONE)
+        if (!s->duplicate && (since = corr_result_latency(f->r, s)).known) {
             found = s;
+            took = since;
+        }
     }
     if (found) {
-        corr_view_add_ns(f->view, CORR_FIELD_hop_latency, corr_sighting_latency(found));
-        corr_view_add_ns(f->view, CORR_FIELD_hop_latency_error, found->latency_error_ns);
+        corr_view_add_ns(f->view, CORR_FIELD_hop_latency, took.ns);
+        corr_view_add_ns(f->view, CORR_FIELD_hop_latency_error, took.error_ns);
     }
-    const struct corr_sighting *path = found ? found : f->s;
-    if (path->has_path_latency && !path->duplicate && path->prev != CORR_NONE)
-        corr_view_add_ns(f->view, CORR_FIELD_path_latency, MAX(path->path_latency_ns, 0));
+    since = corr_result_path_latency(f->r, found ? found : f->s);
+    if (since.known && (found || !f->s->duplicate))
+        corr_view_add_ns(f->view, CORR_FIELD_path_latency, since.ns);
     return found;
 }
 
@@ -310,8 +313,8 @@ static struct corr_tuple other_form(const struct fill *f, const GArray *convs, u
     return (struct corr_tuple){&conv->end[dir], &conv->end[!dir], conv->has_ports, conv->proto};
 }
 
-static void add_elsewhere(const struct fill *f, enum corr_field field,
-                          const struct corr_tuple *now, const struct corr_tuple *other)
+static void add_elsewhere(const struct fill *f, enum corr_field field, const struct corr_tuple *now,
+                          const struct corr_tuple *other)
 {
     bool is_src = field == CORR_FIELD_nat_src || field == CORR_FIELD_nat_src_port;
     const struct corr_endpoint *mine = is_src ? now->src : now->dst;
@@ -509,9 +512,7 @@ static void fill_summary(struct fill *f, const struct corr_sighting *latency, co
     const char *join = ": ";
     if (latency) {
         g_string_append(out, join);
-        corr_text_time(corr_sighting_latency(latency), out);
-        g_string_append(out, " ± ");
-        corr_text_time(latency->latency_error_ns, out);
+        corr_text_latency(corr_result_latency(f->r, latency), out);
         const struct corr_sighting *prev = corr_result_sighting(f->r, latency->prev);
         g_string_append_printf(out, " after %s", point_name(f, corr_sighting_point(f->r, prev)));
         join = ", ";

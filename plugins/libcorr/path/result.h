@@ -195,6 +195,30 @@ static inline const struct corr_obs *corr_result_obs(const struct corr_result *r
     return corr_store_obs(r->store, s->obs);
 }
 
+/* How long a step took: the true value lies within ns +- error_ns; valid if `known`. */
+struct corr_latency {
+    bool known;
+    int64_t ns, error_ns;
+};
+
+/* Ask here and do not read the members: how latencies are kept may change. */
+static inline struct corr_latency corr_result_latency(const struct corr_result *r,
+                                                      const struct corr_sighting *s)
+{
+    (void)r;
+    return (struct corr_latency){s->prev != CORR_NONE && s->has_latency, MAX(s->latency_ns, 0),
+                                 s->latency_error_ns};
+}
+
+/* Since the packet's first sighting; without a bound. */
+static inline struct corr_latency corr_result_path_latency(const struct corr_result *r,
+                                                           const struct corr_sighting *s)
+{
+    (void)r;
+    return (struct corr_latency){s->prev != CORR_NONE && s->has_path_latency,
+                                 MAX(s->path_latency_ns, 0), 0};
+}
+
 static inline const struct corr_flow *corr_result_flow(const struct corr_result *r, uint32_t i)
 {
     return &g_array_index(r->flows, struct corr_flow, i);

@@ -97,12 +97,6 @@ static inline uint32_t corr_sighting_point(const struct corr_result *r,
     return corr_result_obs(r, s)->point;
 }
 
-/* A latency is never negative: what lies below zero is the clock's error. */
-static inline int64_t corr_sighting_latency(const struct corr_sighting *s)
-{
-    return s->latency_ns < 0 ? 0 : s->latency_ns;
-}
-
 /* Points that the packet passed unseen (uint32_t), or NULL. */
 static inline const GArray *corr_packet_missed(const struct corr_result *r,
                                                const struct corr_packet *p)

@@ -111,10 +111,10 @@ void corr_segments_add(struct corr_segments *segments, const struct corr_result 
         segment->packets++;
         add_difference(segment, (before->point < now->point ? before : now)->time_ns,
                        now->time_ns - before->time_ns);
-        if (s->has_latency) {
-            int64_t latency_ns = corr_sighting_latency(s);
-            g_array_append_val(segment->latencies, latency_ns);
-            segment->error_ns = MAX(segment->error_ns, s->latency_error_ns);
+        struct corr_latency latency = corr_result_latency(r, s);
+        if (latency.known) {
+            g_array_append_val(segment->latencies, latency.ns);
+            segment->error_ns = MAX(segment->error_ns, latency.error_ns);
         }
     }
     if (corr_fate_is_drop(p->fate) && p->drop_after != CORR_NONE) {

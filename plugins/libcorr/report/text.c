@@ -49,6 +49,13 @@ void corr_text_time(int64_t ns, GString *text)
     }
 }
 
+void corr_text_latency(struct corr_latency latency, GString *text)
+{
+    corr_text_time(latency.ns, text);
+    g_string_append(text, " ± ");
+    corr_text_time(latency.error_ns, text);
+}
+
 void corr_text_ratio(double ratio, GString *text)
 {
     double percent = ratio * 100;

@@ -8,6 +8,9 @@
 /* Three digits and the unit that fits: "204 µs", "1.20 ms", "-3.00 s", "0 s". */
 void corr_text_time(int64_t ns, GString *text);
 
+/* "1.20 ms ± 20.0 µs" */
+void corr_text_latency(struct corr_latency latency, GString *text);
+
 /* Three digits: "100 %", "99.2 %", "0.0120 %"; a share near 1 is never rounded up to it. */
 void corr_text_ratio(double ratio, GString *text);
 
