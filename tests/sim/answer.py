@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 
+import story
 from packets import ip_text
 
 FIELDS = ("frame.number corr.point corr.match_id corr.hop corr.ambiguous corr.dropped "
@@ -175,7 +176,8 @@ def oracle(truth, expect):
         a, b = pair.split("-")
         rows.append({"from": a, "to": b, "lost": 0, "rtt_min_s": rtt / 1e9})
     answer.report = {"segments": rows,
-                     "nat": [nat_row(n) for n in truth.sim.nats], "points": oracle_clocks(truth)}
+                     "nat": [nat_row(n) for n in truth.sim.nats], "points": oracle_clocks(truth),
+                     "phases": story.oracle_rows(truth)}
     return answer
 
 

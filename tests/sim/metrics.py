@@ -5,7 +5,8 @@ A scenario's expectation (keywords of topo.scenario) may hold
 
 packets pairs drops caploss nat dups    exact numbers in the truth: the simulator against the
                                         catalogue
-P R dP dR mP mR nP nR oP oR cover       least values of the engine's measures; default 1, but
+P R dP dR mP mR nP nR oP oR cover phP phR
+                                        least values of the engine's measures; default 1, but
                                         oR 0.99 and cover 0.999
 unordered       points whose order relative to each other nobody can know
 order           "any": the order is not judged
@@ -22,6 +23,7 @@ names           False: names of points are not judged (collapsed files)
 loose           True: the file is damaged; only what holds for any bytes is judged
 checks          callables (truth, answer) -> list of complaints
 """
+import story
 from packets import ip_text
 
 SLACK_NS = 60_000     # time stamp slack that the clock bound may contain
@@ -117,6 +119,10 @@ def measure(truth, answer, expect):
     judge_rtt(answer, expect, fail)
     if expect.get("dups", 0) is not None and not expect.get("loose"):
         judge_duplicates(truth, answer, fail, exact)
+    if getattr(truth.sim, "stories", None):
+        judge_phases(truth, answer, out, fail)
+        least("phP")
+        least("phR")
     for check in expect.get("checks", ()):
         failures += check(truth, answer)
     return out, failures
@@ -332,6 +338,16 @@ def judge_clock(truth, answer, out, fail):
             fail("clock %s is %.0f us off, bound %.0f us" % (
                 row["name"], best / 1000, clock.get("error_s", 0) * 1e6))
     out["clk_us"] = None if worst is None else round(worst, 1)
+
+
+def judge_phases(truth, answer, out, fail):
+    """Durations, splits and events of the table `phases`; see story.py."""
+    judge = story.Judge(truth, answer.report.get("phases", ()))
+    out["ph"] = judge.wanted
+    out["phP"] = ratio(judge.right, judge.said)
+    out["phR"] = ratio(judge.right, judge.wanted)
+    for text in judge.wrong:
+        fail(text)
 
 
 def judge_duplicates(truth, answer, fail, exact):

@@ -27,9 +27,14 @@ OPEN = {
     "F07b": "equal packets of two tenants where one point shows no context",
 }
 
+# Until the table `phases` exists.
+OPEN.update((ident, "phases of transactions") for ident in (
+    "L01 L02 L02b L03 L03b L04 L05 L06 L06b L06c L07 L07b L07c L08 L09 L09b L09c L10 L11 L11b L13 "
+    "L15").split())
+
 COLUMNS = [("pairs", 7), ("P", 6), ("R", 6), ("drops", 6), ("dP", 5), ("dR", 5), ("fconf", 5),
            ("miss", 5), ("mP", 5), ("mR", 5), ("nat", 4), ("nP", 5), ("nR", 5), ("oP", 5),
-           ("oR", 5), ("lat", 5), ("cover", 6), ("clk_us", 8), ("s", 5)]
+           ("oR", 5), ("lat", 5), ("cover", 6), ("clk_us", 8), ("ph", 4), ("phP", 5), ("phR", 5), ("s", 5)]
 
 
 def cell(value, width):

@@ -124,6 +124,53 @@ def segment_count_wrong(answer):
     answer.report["segments"][0]["lost"] += 1
 
 
+def phase(answer, name, row=0):
+    return next(p for p in answer.report["phases"][row]["phases"] if p["name"] == name)
+
+
+@mutation("L01", "L11")
+def phase_missing(answer):
+    answer.report["phases"][0]["phases"].pop(0)
+
+
+@mutation("L01")
+def phase_invented(answer):
+    answer.report["phases"][1]["phases"].insert(0, dict(phase(answer, "connect")))
+
+
+@mutation("L01", "L09")
+def phase_too_long(answer):
+    phase(answer, "server")["duration_s"] += 0.0002
+
+
+@mutation("L01", "L06b")
+def time_given_to_another_segment(answer):
+    a, b = phase(answer, "dns")["split"]["segments"]
+    a["time_s"], b["time_s"] = a["time_s"] + 1e-5, b["time_s"] - 1e-5
+
+
+@mutation("L01")
+def server_time_given_to_the_client(answer):
+    split = phase(answer, "tls")["split"]
+    split["server_s"], split["client_s"] = split["client_s"], split["server_s"]
+
+
+@mutation("L01", "L10")
+def transaction_missing(answer):
+    answer.report["phases"].pop()
+
+
+@mutation("L01")
+def transaction_invented(answer):
+    answer.report["phases"].append(dict(answer.report["phases"][-1]))
+
+
+@mutation("L09", "L13")
+def repetition_forgotten(answer):
+    for p in answer.report["phases"][0]["phases"]:
+        p["retransmissions"] = 0
+
+
 def selftest(scenarios, seed, only):
     """Prints a line per test; returns the exit status."""
     bad = 0

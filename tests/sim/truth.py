@@ -8,6 +8,7 @@ run, where every sighting is known.  Rows are written as JSON lines.
 import bisect
 import json
 
+import story
 from packets import ip_text
 
 
@@ -140,6 +141,7 @@ class Truth:
         for error, of in self.sim.quotes:
             if (error, 0) in self.pids and self.units_of(of):
                 yield dict(k="quote", pid=self.pids[(error, 0)], of=self.units_of(of)[0])
+        yield from story.rows(self)
 
     def write(self, path):
         with open(path, "w") as f:
