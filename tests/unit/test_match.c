@@ -304,6 +304,7 @@ int main(int argc, char **argv)
                     quote_behind_a_translation);
     add_link_tests();
     add_cell_tests();
+    add_rewrite_tests();
     add_assign_tests();
     return g_test_run();
 }

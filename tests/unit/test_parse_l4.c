@@ -83,6 +83,30 @@ static void test_residual(void)
     g_assert_cmphex(ones.resid, ==, 0);
 }
 
+/* A checksum is judged only where it can be: all bytes here, and not left to the card. */
+static void test_bad_sum(void)
+{
+    static const char *const kinds[] = {"eth ip4 tcp data:199", "eth ip6 tcp data:8",
+                                        "eth ip4 udp:2000 data:1001", "eth ip4 echo data:56",
+                                        "eth ip6 reply data:57"};
+    static struct frame frame;
+    struct corr_parsed out[CORR_PARSE_MAX];
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        build(&frame, kinds[i]);
+        g_assert_false(parse(&frame).have & CORR_HAVE_BAD_SUM);
+        frame.bytes[frame.len - 1] ^= 4;
+        g_assert_true(parse(&frame).have & CORR_HAVE_BAD_SUM);
+        parse_cut(&frame, frame.len - 1, out);
+        g_assert_false(out[0].have & CORR_HAVE_BAD_SUM);
+    }
+    build(&frame, "eth ip4 udp:2000 data");
+    put16(frame.bytes + L4 + 6, 0);
+    g_assert_false(parse(&frame).have & CORR_HAVE_BAD_SUM);
+    put16(frame.bytes + L4 + 6, sum_of(frame.bytes + IP + 12, 8, 17 + 208));
+    g_assert_false(parse(&frame).have & CORR_HAVE_BAD_SUM);
+}
+
 static void test_partial(void)
 {
     static struct frame frame;
@@ -349,6 +373,7 @@ void add_l4_tests(void)
     g_test_add_func("/parse/l4/tcp", test_tcp);
     g_test_add_func("/parse/l4/residual", test_residual);
     g_test_add_func("/parse/l4/partial", test_partial);
+    g_test_add_func("/parse/l4/bad checksum", test_bad_sum);
     g_test_add_func("/parse/l4/options", test_options);
     g_test_add_func("/parse/l4/digests", test_digests);
     g_test_add_func("/parse/l4/lengths", test_lengths);

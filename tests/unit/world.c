@@ -133,6 +133,8 @@ static void packet_bytes(const struct shape *s, GByteArray *out)
     }
     put(out->data + start + 2, 2, out->len - start);
     fix_ip4(out->data + start);
+    if (s->damage > 0)
+        out->data[start + 20 + n + s->damage - 1] ^= 0x14;
     if (s->frag_len > 0) {
         g_byte_array_set_size(out, start + 20 + s->frag_at + s->frag_len);
         if (s->frag_at > 0)

@@ -50,6 +50,7 @@ struct shape {
     uint32_t frag_at, frag_len; /* frag_len > 0: only these bytes of the IP payload */
     bool frag_more;
     uint32_t snap;           /* captured bytes; 0: all */
+    uint32_t damage;         /* flips bits of payload byte damage - 1 after the checksum */
     const struct shape *quote; /* ICMP errors */
 };
 

@@ -102,6 +102,46 @@ static bool is_range(const struct corr_obs *obs)
            obs->len > 0 && !(obs->tcp_flags & CORR_TCP_SYN);
 }
 
+/* What a damaged datagram still shares with its undamaged sightings. */
+static uint64_t damage_key(const struct corr_work *work, uint32_t i)
+{
+    const struct corr_obs *obs = corr_store_obs(work->store, i);
+    uint64_t key = corr_hash_mix(corr_work_flow_dir(work, i), (uint64_t)obs->kind << 32 | obs->len);
+
+    return corr_hash_mix(key, (uint64_t)obs->resid << 16 | obs->ip_id);
+}
+
+/*
+ * A damaged datagram has no content to be found by: it takes the cell of the one
+ * with the same length, checksum residual and identification, if there is but one.
+ * Returns cell keys by damage key; 0 where several cells would do.
+ */
+static GHashTable *damaged_find(const struct corr_work *work, const struct flow_facts *facts)
+{
+    GHashTable *damaged = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+
+    for (unsigned pass = 0; pass == 0 || (pass == 1 && g_hash_table_size(damaged) > 0); pass++)
+        for (uint32_t i = 0; i < work->store->obs->len; i++) {
+            const struct corr_obs *obs = corr_store_obs(work->store, i);
+            bool bad = obs->have & CORR_HAVE_BAD_SUM;
+            uint64_t key, cell, *found;
+
+            if (bad == pass || is_range(obs) || !(obs->have & CORR_HAVE_RESID))
+                continue;
+            key = damage_key(work, i);
+            if (bad) {
+                g_hash_table_replace(damaged, g_memdup2(&key, sizeof key), g_new0(uint64_t, 1));
+                continue;
+            }
+            found = g_hash_table_lookup(damaged, &key);
+            if (found == NULL)
+                continue;
+            cell = cell_key(work, i, &facts[corr_work_flow_dir(work, i) / 2]);
+            *found = *found == 0 || *found == cell ? cell : 1;
+        }
+    return damaged;
+}
+
 static int by_conv_and_frame(const void *x, const void *y, void *user)
 {
     uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
@@ -123,6 +163,7 @@ static void cell_close(struct corr_work *work, struct corr_cell *cell)
 
 static void plain_cells(struct corr_work *work, const struct flow_facts *facts)
 {
+    GHashTable *damaged = damaged_find(work, facts);
     GArray *keys = g_array_new(FALSE, FALSE, sizeof(struct corr_keyed));
     const struct corr_keyed *items;
 
@@ -134,6 +175,13 @@ static void plain_cells(struct corr_work *work, const struct flow_facts *facts)
             continue;
         item.conv = corr_work_flow_dir(work, i);
         item.key = cell_key(work, i, &facts[item.conv / 2]);
+        if (obs->have & CORR_HAVE_BAD_SUM) {
+            uint64_t key = damage_key(work, i);
+            const uint64_t *cell = g_hash_table_lookup(damaged, &key);
+
+            if (cell != NULL && *cell > 1)
+                item.key = *cell;
+        }
         g_array_append_val(keys, item);
     }
     corr_keyed_sort((struct corr_keyed *)keys->data, keys->len);
@@ -147,6 +195,7 @@ static void plain_cells(struct corr_work *work, const struct flow_facts *facts)
         cell_close(work, &cell);
     }
     g_array_unref(keys);
+    g_hash_table_destroy(damaged);
 }
 
 struct range {

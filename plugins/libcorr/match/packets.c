@@ -207,6 +207,28 @@ static void sighting_add(struct corr_result *result, uint32_t packet, uint32_t o
     g_array_append_val(result->sightings, s);
 }
 
+/*
+ * Was the packet damaged on its way to this sighting?  The checksum alone does not
+ * tell: receive offload keeps the first segment's, and some senders' offload leaves
+ * anything there.  Another point must show other bytes that are right.
+ */
+static bool is_damaged(const struct corr_result *result, const struct corr_packet *packet,
+                       const struct corr_obs *obs)
+{
+    if (!(obs->have & CORR_HAVE_BAD_SUM))
+        return false;
+    for (uint32_t s = packet->first; s < packet->first + packet->n; s++) {
+        const struct corr_obs *other = corr_result_obs(result, corr_result_sighting(result, s));
+        bool known;
+
+        if (other->have & CORR_HAVE_BAD_SUM || other->point == obs->point)
+            continue;
+        if (!corr_obs_same_content(obs, other, &known))
+            return true;
+    }
+    return false;
+}
+
 static void packet_add(struct corr_work *work, const struct drafting *d, const struct draft *draft)
 {
     struct corr_result *result = work->result;
@@ -239,6 +261,11 @@ static void packet_add(struct corr_work *work, const struct drafting *d, const s
     packet.n = result->sightings->len - packet.first;
     if (packet.n > 1 && packet.method == CORR_METHOD_NONE)
         packet.method = CORR_METHOD_EXACT;
+    for (uint32_t s = packet.first; packet.n > 1 && s < packet.first + packet.n; s++) {
+        struct corr_sighting *sighting = &g_array_index(result->sightings, struct corr_sighting, s);
+
+        sighting->corrupt = is_damaged(result, &packet, corr_result_obs(result, sighting));
+    }
     g_array_append_val(result->packets, packet);
 }
 

@@ -21,13 +21,19 @@
  */
 static uint64_t add_words(uint64_t sum, const uint8_t *d, uint32_t bytes)
 {
-    for (; bytes >= 4; d += 4, bytes -= 4) {
-        uint32_t word;
+    uint64_t low = 0, high = 0, word;
+    uint32_t rest;
 
-        memcpy(&word, d, 4);
-        sum += word;
+    for (; bytes >= 8; d += 8, bytes -= 8) {
+        memcpy(&word, d, 8);
+        low += word & 0xffffffff;
+        high += word >> 32;
     }
-    return sum;
+    if (bytes >= 4) {
+        memcpy(&rest, d, 4);
+        sum += rest;
+    }
+    return sum + low + high;
 }
 
 static uint16_t fold(uint64_t sum)
@@ -54,6 +60,26 @@ static void set_residual(struct corr_parsed *p, uint64_t sum_of_headers)
 
     p->resid = rest == 0xffff ? 0 : g_ntohs(rest);
     p->have |= CORR_HAVE_RESID;
+}
+
+/* Does the payload add up to the residual?  Asked only where all of it was captured. */
+static void check_residual(struct corr_parsed *p)
+{
+    const uint32_t both = CORR_HAVE_RESID | CORR_HAVE_DFULL;
+    uint64_t sum;
+    uint16_t folded;
+    uint8_t last[4] = {0};
+
+    if ((p->have & both) != both)
+        return;
+    sum = add_words(0, p->payload, p->payload_cap & ~3u);
+    if (p->payload_cap & 3) {
+        memcpy(last, p->payload + (p->payload_cap & ~3u), p->payload_cap & 3);
+        sum = add_words(sum, last, 4);
+    }
+    folded = fold(sum);
+    if ((folded == 0xffff ? 0 : g_ntohs(folded)) != p->resid)
+        p->have |= CORR_HAVE_BAD_SUM;
 }
 
 /* With transmit offload the field holds the sum of the pseudo header, not its complement. */
@@ -235,6 +261,7 @@ static bool parse_tcp(struct corr_walk *w, struct corr_parsed *p, struct corr_sp
             set_residual(p, add_words(pseudo, d, header));
     }
     corr_parse_payload(w, p, corr_span_skip(s, header));
+    check_residual(p);
     return true;
 }
 
@@ -275,6 +302,7 @@ static bool parse_udp(struct corr_walk *w, struct corr_parsed *p, struct corr_sp
             set_residual(p, add_words(pseudo, d, UDP_HEADER));
     }
     corr_parse_payload(w, p, payload);
+    check_residual(p);
     return true;
 }
 
@@ -361,6 +389,7 @@ static bool parse_icmp(struct corr_walk *w, struct corr_parsed *p, struct corr_s
     else if (have >= header && !s.open)
         set_residual(p, add_words(pseudo_sum(p, corr_span_len(s)), d, header));
     corr_parse_payload(w, p, corr_span_skip(s, header));
+    check_residual(p);
     return true;
 }
 

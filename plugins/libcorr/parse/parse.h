@@ -99,6 +99,7 @@ enum corr_have {
     CORR_HAVE_RX = 1 << 21,      /* flag, SLL/SLL2: received ...      */
     CORR_HAVE_TX = 1 << 22,      /* flag, SLL/SLL2: ... or sent (pkttype 4) by the capturing host */
     CORR_HAVE_SNAPPED = 1 << 23, /* flag: the capture cut the frame (cap_len < wire_len) */
+    CORR_HAVE_BAD_SUM = 1 << 24, /* flag: the whole payload is here and its checksum is wrong */
 };
 
 /* TCP flags as in the header: RFC 9293, section 3.1. */
@@ -154,6 +155,10 @@ struct corr_quote {
  * resid = folded one's complement sum of the payload, computed from the
  * checksum field and the headers alone: survives address, port, seq and option
  * rewriting, and truncation.
+ *
+ * BAD_SUM means that the payload does not add up to resid.  Alone it proves no
+ * corruption: receive offload (LRO) joins segments and leaves the first one's
+ * checksum.
  */
 struct corr_parsed {
     enum corr_kind kind;

@@ -64,6 +64,8 @@ struct corr_sighting {
     uint32_t prev;       /* sighting before this one on the way; CORR_NONE at the first */
     uint16_t hop;        /* from 1; 0 where the order is unknown */
     bool duplicate;      /* second or later copy at its point */
+    bool corrupt;        /* its checksum is wrong, and its payload is not what others show: the
+                            packet was damaged on its way here */
     bool has_latency;    /* latency_ns and latency_error_ns are valid */
     bool has_path_latency;
     int64_t latency_ns, latency_error_ns; /* since prev: true value within +- error */
