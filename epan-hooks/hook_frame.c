@@ -16,6 +16,7 @@
 
 #include "corr.h"
 #include "hook_expert.h"
+#include "hook_export.h"
 #include "hook_fields.h"
 #include "hook_points.h"
 #include "view.h"
@@ -49,6 +50,13 @@ static void session_new(void)
     session.engine = corr_engine_new(NULL);
     session.view = corr_view_new();
     session.points = hook_points_new(session.engine);
+    hook_export_begin(NULL);
+}
+
+static void session_end(void)
+{
+    hook_export_end();
+    session_free();
 }
 
 /*
@@ -138,6 +146,8 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
         if (expert)
             hook_expert_add(session.view, pinfo, item);
     }
+    if (hook_export_has_listener())
+        hook_export_frame(session.engine, tvb, pinfo);
     if (have_tap_listener(tap))
         queue_tap_record(pinfo);
     return (int)tvb_captured_length(tvb);
@@ -150,10 +160,11 @@ void hook_frame_register(void)
     hook_expert_register(proto);
     tap = register_tap(HOOK_NAME);
     register_init_routine(session_new);
-    register_cleanup_routine(session_free);
+    register_cleanup_routine(session_end);
 }
 
 void hook_frame_handoff(void)
 {
     register_postdissector(create_dissector_handle(dissect, proto));
+    hook_export_handoff();
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "match/match.h"
 #include "path/clock.h"
 #include "store/hash.h"
 
