@@ -44,9 +44,32 @@
 struct corr_engine;
 struct corr_view;
 
+/* How recorded times are corrected before latencies are taken from them. */
+enum corr_correction {
+    CORR_CORRECTION_AUTO,   /* by the offsets that the packets themselves prove */
+    CORR_CORRECTION_OFF,    /* not at all: the clocks are taken for right */
+    CORR_CORRECTION_MANUAL, /* by corr_point_settings.offset_ns of each point, or 0 */
+};
+
 /* Settings.  Zero in any member means the default named beside it. */
 struct corr_config {
-    uint32_t max_observations; /* later frames are counted, not stored; 20 million */
+    uint32_t max_observations;       /* later frames are counted, not stored; 20 million */
+    enum corr_correction correction; /* AUTO */
+};
+
+/* What the user knows of a capture point and frames need not show.  Zero: nothing. */
+struct corr_point_settings {
+    /*
+     * Place on the way from clients to servers, from 1; 0: not known.  Of two points
+     * with ranks, a flow's packets pass them in this order or, all of them, in the
+     * reverse one.  Which of both is what the packets show; if they show nothing, the
+     * initiator is where the low ranks are.
+     */
+    uint32_t rank;
+    /* Points with the same text share one clock ("probe-1"); NULL or "": not known. */
+    const char *host;
+    /* The point's clock minus the true time; for CORR_CORRECTION_MANUAL. */
+    int64_t offset_ns;
 };
 
 /*
@@ -80,6 +103,14 @@ void corr_engine_free(struct corr_engine *engine);
  */
 uint32_t corr_engine_add_point(struct corr_engine *engine, uint32_t section,
                                uint32_t interface, const char *name);
+
+/*
+ * Replaces the settings of a point (copied).  Points that are made of its frames
+ * (one per interface index of `tcpdump -i any`, one per link segment of a collapsed
+ * interface) take over host and offset.  Allowed at any time; unsettles.
+ */
+void corr_engine_set_point(struct corr_engine *engine, uint32_t point,
+                           const struct corr_point_settings *settings);
 
 /*
  * Takes in one frame.  Numbers ascend; a number that is not above the last

@@ -26,15 +26,16 @@ const char *corr_fate_word(enum corr_fate fate)
 
 const char *corr_cause_word(enum corr_cause cause)
 {
-    static const char *const words[] = {NULL, "policy", "mtu", "ttl", "queue", "policer",
-                                        "corruption"};
+    static const char *const words[] = {NULL,    "policy",  "mtu",       "ttl",
+                                        "queue", "policer", "corruption"};
 
     return words[cause];
 }
 
 const char *corr_clock_status_word(enum corr_clock_status status)
 {
-    static const char *const words[] = {"unknown", "drift-only", "bounded", "reference"};
+    static const char *const words[] = {"unknown", "drift-only",  "bounded",  "same (assumed)",
+                                        "manual",  "uncorrected", "reference"};
 
     return words[status];
 }

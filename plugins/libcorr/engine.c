@@ -68,6 +68,14 @@ uint32_t corr_engine_add_point(struct corr_engine *engine, uint32_t section, uin
     return corr_store_add_point(engine->store, section, interface, name);
 }
 
+void corr_engine_set_point(struct corr_engine *engine, uint32_t point,
+                           const struct corr_point_settings *settings)
+{
+    result_free(engine->result);
+    engine->result = NULL;
+    corr_store_set_point(engine->store, point, settings);
+}
+
 void corr_engine_observe(struct corr_engine *engine, const struct corr_frame *frame)
 {
     result_free(engine->result);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_path_clock.c - wrong clocks, and the bounds that packets put on them. */
+#include <stdlib.h>
+
 #include "test_path.h"
 #include "world.h"
 
@@ -149,9 +151,8 @@ static void one_direction(void)
     world_run(w);
     g_assert_cmpint(ask(w, 0, 1, SEC(3)).status, ==, CORR_CLOCK_DRIFT_ONLY);
     g_assert_cmpint(ask(w, 1, 0, SEC(3)).status, ==, CORR_CLOCK_DRIFT_ONLY);
-    pieces = corr_result_clock_pieces(
-        corr_engine_result(w->engine),
-        !corr_engine_result(w->engine)->clock_reference, &status);
+    pieces = corr_result_clock_pieces(corr_engine_result(w->engine),
+                                      !corr_engine_result(w->engine)->clock_reference, &status);
     g_assert_cmpint(status, ==, CORR_CLOCK_DRIFT_ONLY);
     g_array_unref(pieces);
     for (uint32_t i = 0; i < w->seen->len; i++)
@@ -192,8 +193,66 @@ static void nothing_in_common(void)
     world_free(w);
 }
 
+/* Latencies by a user's correction: the offset is off by `wrong`. */
+static void corrected(enum corr_correction how, int64_t manual_ns, const char *latency)
+{
+    struct corr_config config = {.correction = how};
+    struct corr_point_settings settings = {.offset_ns = manual_ns};
+    enum corr_clock_status status;
+    struct world *w = world_new_with(&config);
+    uint32_t points[2] = {world_point(w, "a"), world_point(w, "b")};
+    struct way way = way_of(points, 2, MS(1));
+    GArray *pieces;
+
+    w->clocks[1].offset_ns = MS(20);
+    corr_engine_set_point(w->engine, 1, &settings);
+    traffic(w, &way, 0, MS(100), 20, 0, true);
+    world_run(w);
+    assert_world_field(w, 1, hop_latency, latency);
+    /* Packets are matched and ordered by what they prove all the same. */
+    g_assert_cmpint(ask(w, 0, 1, SEC(1)).status, ==, CORR_CLOCK_BOUNDED);
+    pieces = corr_result_clock_pieces(corr_engine_result(w->engine),
+                                      !corr_engine_result(w->engine)->clock_reference, &status);
+    g_assert_cmpint(status, ==,
+                    how == CORR_CORRECTION_OFF ? CORR_CLOCK_UNCORRECTED : CORR_CLOCK_MANUAL);
+    g_assert_cmpuint(pieces->len, ==, 1);
+    g_assert_cmpint(llabs(g_array_index(pieces, struct corr_clock_piece, 0).offset_ns), ==,
+                    how == CORR_CORRECTION_OFF ? 0 : llabs(manual_ns));
+    g_array_unref(pieces);
+    world_free(w);
+}
+
+static void correction(void)
+{
+    corrected(CORR_CORRECTION_OFF, MS(7), "21000000");
+    corrected(CORR_CORRECTION_MANUAL, MS(20), "1000000");
+    corrected(CORR_CORRECTION_MANUAL, MS(22), NULL); /* would be negative */
+}
+
+static void one_host(void)
+{
+    struct way way;
+    struct world *w = net(3, &way);
+    struct corr_point_settings probe = {.host = "probe-1"};
+
+    corr_engine_set_point(w->engine, 0, &probe);
+    corr_engine_set_point(w->engine, 1, &probe);
+    traffic(w, &way, 0, MS(100), 20, 0, false);
+    world_run(w);
+    g_assert_cmpint(corr_result_correction(corr_engine_result(w->engine), 0, 1, 0).status, ==,
+                    CORR_CLOCK_SAME);
+    g_assert_cmpint(corr_result_correction(corr_engine_result(w->engine), 0, 2, 0).status, ==,
+                    CORR_CLOCK_DRIFT_ONLY);
+    assert_world_field(w, 1, hop_latency, "1000000"); /* although traffic goes one way */
+    assert_world_field(w, 2, hop_latency, NULL);
+    world_free(w);
+}
+
 void add_clock_tests(void)
 {
+    g_test_add_func("/path/clock/the user's correction: off, manual", correction);
+    g_test_add_func("/path/clock/points of one host share a clock", one_host);
+
     g_test_add_func("/path/clock/the truth lies within mid +- error: offset", offset);
     g_test_add_func("/path/clock/the truth lies within mid +- error: hours", hours);
     g_test_add_func("/path/clock/the truth lies within mid +- error: drift", drift);

@@ -227,8 +227,71 @@ static void copies_have_their_originals_hop(void)
     world_free(w);
 }
 
+static void rank(struct world *w, uint32_t point, uint32_t rank)
+{
+    struct corr_point_settings settings = {.rank = rank};
+
+    corr_engine_set_point(w->engine, point, &settings);
+}
+
+/* One way and bridged: frames show no order; the user knows it. */
+static void ranks_tell(void)
+{
+    struct way way;
+    struct world *w = net(3, &way);
+
+    way.routed = false;
+    for (unsigned i = 0; i < 3; i++)
+        rank(w, i, i + 1);
+    talk(w, &way, 5, false);
+    world_run(w);
+    assert_hops(w, 3);
+    /* Settings may change at any time, and answers follow. */
+    for (unsigned i = 0; i < 3; i++)
+        rank(w, i, 0);
+    corr_engine_settle(w->engine);
+    assert_world_field(w, 0, hop, NULL);
+    world_free(w);
+}
+
+/* Ranks are places, not directions: packets show that this flow goes the other way. */
+static void ranks_in_reverse(void)
+{
+    struct way way;
+    struct world *w = net(3, &way);
+
+    rank(w, 0, 9);
+    rank(w, 1, 5);
+    rank(w, 2, 1);
+    talk(w, &way, 5, true);
+    world_run(w);
+    assert_hops(w, 3);
+    world_free(w);
+}
+
+/* A middle that nothing but the user places, between ends that packets order. */
+static void ranks_go_before_evidence(void)
+{
+    struct way way;
+    struct world *w = net(4, &way);
+
+    rank(w, 0, 1);
+    rank(w, 2, 2);
+    rank(w, 1, 3);
+    rank(w, 3, 4);
+    talk(w, &way, 5, true);
+    world_run(w);
+    assert_world_field(w, 0, path, "p0 > p2 > p1 > p3");
+    assert_world_field(w, 4, path, "p3 > p1 > p2 > p0");
+    world_free(w);
+}
+
 void add_order_tests(void)
 {
+    g_test_add_func("/path/order/ranks order what frames do not", ranks_tell);
+    g_test_add_func("/path/order/ranks are places, packets show the direction", ranks_in_reverse);
+    g_test_add_func("/path/order/ranks go before evidence", ranks_go_before_evidence);
+
     g_test_add_func("/path/order/nesting, with clocks hours apart", nesting);
     g_test_add_func("/path/order/TTL, one way", ttl_one_way);
     g_test_add_func("/path/order/what the evidence does not settle stays unknown",

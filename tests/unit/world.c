@@ -162,9 +162,14 @@ void shape_bytes(const struct shape *s, GByteArray *out)
 
 struct world *world_new(void)
 {
+    return world_new_with(NULL);
+}
+
+struct world *world_new_with(const struct corr_config *config)
+{
     struct world *w = g_new0(struct world, 1);
 
-    w->engine = corr_engine_new(NULL);
+    w->engine = corr_engine_new(config);
     w->seen = g_array_new(FALSE, TRUE, sizeof(struct world_frame));
     w->bytes = g_byte_array_new();
     w->view = corr_view_new();

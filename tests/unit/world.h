@@ -97,6 +97,7 @@ struct world {
 };
 
 struct world *world_new(void);
+struct world *world_new_with(const struct corr_config *config);
 void world_free(struct world *w);
 uint32_t world_point(struct world *w, const char *name);
 

@@ -406,6 +406,11 @@ void corr_clock_free(struct corr_clock *clock)
     g_free(clock);
 }
 
+int64_t corr_clock_resolution(const struct corr_clock *clock, uint32_t point)
+{
+    return MIN(clock->resolution_ns[point], FINE_NS);
+}
+
 /* Least and greatest offset of a pair at p's t; false if one direction only bounds it. */
 static bool pair_at(const struct pair *pair, int64_t t_ns, int64_t *least, int64_t *greatest)
 {
@@ -540,6 +545,8 @@ GArray *corr_result_clock_pieces(const struct corr_result *r, uint32_t q,
 
     *status = p == q ? CORR_CLOCK_REFERENCE : CORR_CLOCK_UNKNOWN;
     if (p == q || clock == NULL)
+        return pieces;
+    if (corr_correction_pieces(r, p, q, status, pieces))
         return pieces;
     pair = pair_of(clock, p, q);
     *status = corr_result_clock(r, p, q, 0).status;

@@ -20,6 +20,13 @@
 void corr_clock_fit(struct corr_work *work);
 void corr_clock_free(struct corr_clock *clock);
 
+/* Step of a point's time stamps; less where longer steps may be chance. */
+int64_t corr_clock_resolution(const struct corr_clock *clock, uint32_t point);
+
+/* Appends the piece that the user's settings make of q's clock against p's; false: they do not. */
+bool corr_correction_pieces(const struct corr_result *r, uint32_t p, uint32_t q,
+                            enum corr_clock_status *status, GArray *pieces);
+
 /* How far a recorded time may be off by itself: resolution and software time stamping. */
 #define CORR_CLOCK_SLACK_NS INT64_C(20000)
 

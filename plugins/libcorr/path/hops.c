@@ -177,9 +177,9 @@ static bool delay_between(const struct corr_result *result, const struct corr_ob
 {
     int64_t d = to->time_ns - from->time_ns, least, greatest;
     struct corr_clock_answer clock =
-        corr_result_clock(result, from->point, to->point, from->time_ns);
+        corr_result_correction(result, from->point, to->point, from->time_ns);
 
-    if (clock.status != CORR_CLOCK_BOUNDED && clock.status != CORR_CLOCK_REFERENCE)
+    if (!corr_clock_has_offset(clock.status))
         return false;
     greatest = d - clock.offset_ns + clock.error_ns;
     least = MAX(0, d - clock.offset_ns - clock.error_ns);

@@ -334,6 +334,54 @@ static void flow_judge(struct finder *f, uint32_t flow)
     g_free(doubtful);
 }
 
+static uint32_t rank_of(const struct finder *f, const struct corr_flow *flow, uint32_t station)
+{
+    uint32_t conv = g_array_index(flow->convs, struct corr_member, station).conv;
+
+    return corr_store_point(f->work->store, corr_result_conv(f->work->result, conv)->point)
+        ->settings.rank;
+}
+
+/*
+ * What the user knows of the order goes before all evidence.  Ranks say nothing of which
+ * end of the way a flow begins at: that most pairs tell, else its initiator has the low ranks.
+ */
+static void flow_rank(struct finder *f, uint32_t flow)
+{
+    const struct corr_flow *of = corr_result_flow(f->work->result, flow);
+    uint32_t k = of->convs->len;
+    int votes[2] = {0, 0};
+
+    for (unsigned dir = 0; dir < 2; dir++) {
+        const uint8_t *matrix = matrix_of(f->orders, flow, dir, k);
+
+        for (uint32_t a = 0; a < k; a++)
+            for (uint32_t b = 0; b < k; b++) {
+                uint32_t x = rank_of(f, of, a), y = rank_of(f, of, b);
+
+                if (matrix[a * k + b] && x != 0 && y != 0 && x != y)
+                    votes[dir] += x < y ? 1 : -1;
+            }
+    }
+    for (unsigned dir = 0; dir < 2; dir++) {
+        uint8_t *matrix = matrix_of(f->orders, flow, dir, k);
+        int vote = votes[dir] != 0 ? votes[dir] : votes[!dir] != 0 ? -votes[!dir] : dir ? -1 : 1;
+
+        for (unsigned again = 0; again < 2; again++) {
+            for (uint32_t a = 0; a < k; a++)
+                for (uint32_t b = 0; b < k; b++) {
+                    uint32_t x = rank_of(f, of, a), y = rank_of(f, of, b);
+
+                    if (x != 0 && y != 0 && x != y)
+                        matrix[a * k + b] = (x < y) == (vote > 0);
+                }
+            /* What follows is added, and may contradict evidence but not the user. */
+            if (again == 0)
+                closure(matrix, k);
+        }
+    }
+}
+
 /* Pairs that the flow itself leaves open are ordered as other flows of its hosts were. */
 static void flow_borrow(struct finder *f, uint32_t flow)
 {
@@ -381,8 +429,10 @@ void corr_orders_find(struct corr_work *work)
         if (corr_result_flow(result, i)->convs->len > 1)
             flow_judge(&f, i);
     for (uint32_t i = 0; i < result->flows->len; i++)
-        if (corr_result_flow(result, i)->convs->len > 1)
+        if (corr_result_flow(result, i)->convs->len > 1) {
             flow_borrow(&f, i);
+            flow_rank(&f, i);
+        }
     corr_orders_free(result->orders);
     result->orders = f.orders;
     g_free(f.packets);

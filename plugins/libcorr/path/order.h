@@ -7,6 +7,7 @@
  * order: what the evidence does not settle stays unknown.  Evidence, strongest
  * first (no clock is needed for any but the last):
  *
+ *     user       ranks of points: corr_point_settings
  *     nesting    a round trip seen at p contains the round trip seen at q
  *                (RFC 6374's two-way delay; unknown clock offsets cancel)
  *     TTL        each router takes one off (RFC 791, RFC 8200 section 3)

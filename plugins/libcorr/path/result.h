@@ -135,17 +135,25 @@ struct corr_member {
  * lies within mid +- error.
  */
 enum corr_clock_status {
-    CORR_CLOCK_UNKNOWN,    /* nothing that both points saw */
-    CORR_CLOCK_DRIFT_ONLY, /* traffic in one direction only */
-    CORR_CLOCK_BOUNDED,    /* traffic in both directions */
-    CORR_CLOCK_REFERENCE,  /* the point itself */
+    CORR_CLOCK_UNKNOWN,     /* nothing that both points saw */
+    CORR_CLOCK_DRIFT_ONLY,  /* traffic in one direction only */
+    CORR_CLOCK_BOUNDED,     /* traffic in both directions; from here on the offset is known */
+    CORR_CLOCK_SAME,        /* one clock, as the user says or as all packets suggest */
+    CORR_CLOCK_MANUAL,      /* the user gave the offsets */
+    CORR_CLOCK_UNCORRECTED, /* the user wants times as they were recorded */
+    CORR_CLOCK_REFERENCE,   /* the point itself */
 };
 const char *corr_clock_status_word(enum corr_clock_status status);
 
 struct corr_clock_answer {
     enum corr_clock_status status;
-    int64_t offset_ns, error_ns; /* valid if BOUNDED or REFERENCE */
+    int64_t offset_ns, error_ns; /* valid from BOUNDED on */
 };
+
+static inline bool corr_clock_has_offset(enum corr_clock_status status)
+{
+    return status >= CORR_CLOCK_BOUNDED;
+}
 
 /* A piece of a point's clock against the reference; contract: points[].clock.pieces. */
 struct corr_clock_piece {
@@ -231,9 +239,13 @@ static inline const struct corr_conv *corr_result_conv(const struct corr_result 
     return &g_array_index(r->convs, struct corr_conv, i);
 }
 
-/* q's clock minus p's at p's time t. */
+/* q's clock minus p's at p's time t, as far as the packets prove it. */
 struct corr_clock_answer corr_result_clock(const struct corr_result *r, uint32_t p, uint32_t q,
                                            int64_t t_ns);
+
+/* The same, but what the user set takes its place: by this latencies are corrected. */
+struct corr_clock_answer corr_result_correction(const struct corr_result *r, uint32_t p,
+                                                uint32_t q, int64_t t_ns);
 
 /* Pieces of q's clock against the reference's (struct corr_clock_piece), by time; free it. */
 GArray *corr_result_clock_pieces(const struct corr_result *r, uint32_t q,

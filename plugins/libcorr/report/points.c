@@ -18,7 +18,8 @@
 #define CLOCK_COLUMNS(X)                                                                           \
     X(REFERENCE, "reference", NULL,     TEXT,    COLUMN, NULL, "Point it is compared with")        \
     X(STATUS,    "status",    NULL,     TEXT,    COLUMN, NULL,                                     \
-      "reference, bounded, drift-only (one-way traffic), unknown")                                 \
+      "reference, bounded, drift-only (one-way traffic), same (assumed), manual, uncorrected, "    \
+      "unknown")                                                                                   \
     X(OFFSET,    "offset_s",  "offset", TIME,    COLUMN, NULL,                                     \
       "This point's clock minus the reference's, at at_s")                                         \
     X(ERROR,     "error_s",   "±",      TIME,    COLUMN, NULL, "Half-width of the bound")          \
@@ -180,7 +181,7 @@ static struct sums *sum_up(const struct corr_result *r, const struct corr_frame_
 void corr_points_fill_clock(struct corr_row *row, const struct corr_result *r, uint32_t point,
                             enum corr_clock_status status, const GArray *pieces, int64_t base_ns)
 {
-    bool bounded = status == CORR_CLOCK_BOUNDED;
+    bool bounded = corr_clock_has_offset(status);
 
     corr_cell_set_text(row, C_STATUS, corr_clock_status_word(status));
     if (r->clock_reference < r->store->points->len)

@@ -15,6 +15,7 @@ static void point_free(void *data)
     struct corr_point *point = data;
 
     g_free(point->name);
+    g_free((char *)point->settings.host);
     g_hash_table_destroy(point->unknown);
     g_free(point);
 }
@@ -65,6 +66,16 @@ void corr_store_free(struct corr_store *store)
     g_free(store);
 }
 
+/* Host and offset belong to the clock, which all points of one interface share. */
+static void settings_inherit(struct corr_point *point, const struct corr_point_settings *settings)
+{
+    char *host = g_strdup(settings->host);
+
+    g_free((char *)point->settings.host);
+    point->settings.host = host;
+    point->settings.offset_ns = settings->offset_ns;
+}
+
 uint32_t corr_store_append_point(struct corr_store *store, uint32_t section, uint32_t interface,
                                  uint32_t ifindex, const char *name)
 {
@@ -79,6 +90,13 @@ uint32_t corr_store_append_point(struct corr_store *store, uint32_t section, uin
         point->name = g_strdup_printf("%s#%u", name, n);
     }
     point->unknown = g_hash_table_new(g_str_hash, g_str_equal);
+    for (uint32_t i = 0; i < store->points->len; i++) {
+        const struct corr_point *of = corr_store_point(store, i);
+
+        if (of->section == section && of->interface == interface && of->ifindex == 0 &&
+            of->segment == 0)
+            settings_inherit(point, &of->settings);
+    }
     g_hash_table_add(store->names, point->name);
     g_ptr_array_add(store->points, point);
     return store->points->len - 1;
@@ -103,6 +121,24 @@ uint32_t corr_store_add_point(struct corr_store *store, uint32_t section, uint32
     uint32_t point = point_find(store, section, interface, 0);
 
     return point != CORR_NONE ? point : corr_store_append_point(store, section, interface, 0, name);
+}
+
+void corr_store_set_point(struct corr_store *store, uint32_t point,
+                          const struct corr_point_settings *settings)
+{
+    struct corr_point *to;
+
+    if (point >= store->points->len)
+        return;
+    to = g_ptr_array_index(store->points, point);
+    settings_inherit(to, settings);
+    to->settings.rank = settings->rank;
+    for (uint32_t i = 0; to->ifindex == 0 && to->segment == 0 && i < store->points->len; i++) {
+        struct corr_point *part = g_ptr_array_index(store->points, i);
+
+        if (part != to && part->section == to->section && part->interface == to->interface)
+            settings_inherit(part, settings);
+    }
 }
 
 /* `tcpdump -i any` shows every interface of a host: each is a point of its own. */

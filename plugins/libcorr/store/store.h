@@ -94,6 +94,7 @@ struct corr_point {
     uint64_t segment; /* of a collapsed interface: which link segment this point is; else 0 */
     bool collapsed;   /* shows several link segments: its frames go to points of their own */
     char *name;       /* unique; owned */
+    struct corr_point_settings settings; /* host is owned */
     uint32_t link;    /* LINKTYPE_ of its first frame */
     uint64_t frames;  /* all frames, also those that hold no packet */
     GHashTable *unknown; /* const char * reason -> GUINT count */
@@ -131,6 +132,10 @@ void corr_store_free(struct corr_store *store);
 
 uint32_t corr_store_add_point(struct corr_store *store, uint32_t section, uint32_t interface,
                               const char *name);
+
+/* See corr_engine_set_point(). */
+void corr_store_set_point(struct corr_store *store, uint32_t point,
+                          const struct corr_point_settings *settings);
 
 /* Parses and appends one frame; frames that are taken back go first. */
 void corr_store_add_frame(struct corr_store *store, const struct corr_frame *frame);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which offsets latencies are corrected by: the packets', or the user's. */
+#include <string.h>
+
+#include "path/clock.h"
+
+static bool is_one_host(const struct corr_store *store, uint32_t p, uint32_t q)
+{
+    const char *a = corr_store_point(store, p)->settings.host;
+    const char *b = corr_store_point(store, q)->settings.host;
+
+    return a != NULL && b != NULL && *a != '\0' && strcmp(a, b) == 0;
+}
+
+struct corr_clock_answer corr_result_correction(const struct corr_result *r, uint32_t p, uint32_t q,
+                                                int64_t t_ns)
+{
+    enum corr_correction how = r->store->config.correction;
+    struct corr_clock_answer answer = {CORR_CLOCK_REFERENCE, 0, 0};
+
+    if (p == q)
+        return answer;
+    if (how == CORR_CORRECTION_AUTO) {
+        answer.status = CORR_CLOCK_SAME;
+        return is_one_host(r->store, p, q) ? answer : corr_result_clock(r, p, q, t_ns);
+    }
+    answer.status = how == CORR_CORRECTION_OFF ? CORR_CLOCK_UNCORRECTED : CORR_CLOCK_MANUAL;
+    if (how == CORR_CORRECTION_MANUAL)
+        answer.offset_ns = corr_store_point(r->store, q)->settings.offset_ns -
+                           corr_store_point(r->store, p)->settings.offset_ns;
+    if (r->clock != NULL)
+        answer.error_ns = corr_clock_resolution(r->clock, p) + corr_clock_resolution(r->clock, q);
+    return answer;
+}
+
+bool corr_correction_pieces(const struct corr_result *r, uint32_t p, uint32_t q,
+                            enum corr_clock_status *status, GArray *pieces)
+{
+    struct corr_clock_answer answer = corr_result_correction(r, p, q, 0);
+    struct corr_clock_piece piece = {INT64_MAX,       INT64_MIN, answer.offset_ns,
+                                     answer.error_ns, 0,         true};
+
+    if (answer.status <= CORR_CLOCK_BOUNDED)
+        return false;
+    for (uint32_t i = 0; i < r->store->obs->len; i++) {
+        const struct corr_obs *obs = corr_store_obs(r->store, i);
+
+        if (obs->point == q) {
+            piece.from_ns = MIN(piece.from_ns, obs->time_ns - piece.offset_ns);
+            piece.to_ns = MAX(piece.to_ns, obs->time_ns - piece.offset_ns);
+        }
+    }
+    *status = answer.status;
+    if (piece.from_ns <= piece.to_ns)
+        g_array_append_val(pieces, piece);
+    return true;
+}
