@@ -12,7 +12,8 @@ from packets import ip_text
 FIELDS = ("frame.number corr.point corr.match_id corr.hop corr.ambiguous corr.dropped "
           "corr.drop.after corr.drop.before corr.drop.verdict corr.drop.cause corr.drop.match_id "
           "corr.undetermined corr.missed corr.duplicate corr.hop_latency corr.hop_latency.error "
-          "corr.nat corr.path corr.quotes corr.change corr.method").split()
+          "corr.nat corr.path corr.quotes corr.change corr.method corr.transaction "
+          "corr.phase").split()
 
 
 class Frame:
@@ -22,7 +23,7 @@ class Frame:
         self.point = self.hop = self.after = self.before = self.verdict = self.cause = None
         self.latency = self.error = self.nat = self.path = self.quotes = None
         self.ids, self.drop_ids, self.undetermined, self.missed, self.change = [], [], [], [], []
-        self.method = []
+        self.method, self.transactions, self.phases = [], [], []
         self.ambiguous = self.dropped = self.duplicate = False
 
 
@@ -50,6 +51,7 @@ class Tshark:
     """
 
     def __init__(self, build):
+        self.fields = None
         self.home = tempfile.mkdtemp(prefix="corr-sim-")
         os.chmod(self.home, 0o755)
         found = None
@@ -82,12 +84,21 @@ class Tshark:
         return subprocess.run(self.prefix + ["tshark"] + list(args), env=env, cwd=self.user,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
+    def known_fields(self):
+        """Those of FIELDS that this build registers."""
+        if self.fields is None:
+            listed = self.run("-G", "fields").stdout.decode(errors="replace").split("\n")
+            known = {line.split("\t")[2] for line in listed if line.startswith("F\t")}
+            self.fields = [f for f in FIELDS if f in known]
+        return self.fields
+
     def ask(self, path, count):
         """Fields and report in one run: the report follows the last frame's line."""
         answer = Answer(count)
         args = ["-2", "-n", "-r", path, "-z", "corr,report,json", "-T", "fields",
                 "-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator=|"]
-        for field in FIELDS:
+        fields = self.known_fields()
+        for field in fields:
             args += ["-e", field]
         done = self.run(*args)
         if done.returncode != 0:
@@ -96,7 +107,7 @@ class Tshark:
         lines = done.stdout.decode(errors="replace").split("\n")
         at = 0
         while at < len(lines) and lines[at][:1].isdigit():
-            fill(answer, dict(zip(FIELDS, lines[at].split("\t"))))
+            fill(answer, dict(zip(fields, lines[at].split("\t"))))
             at += 1
         if at != count:
             raise RuntimeError("tshark: %d frames, not %d" % (at, count))
@@ -127,6 +138,8 @@ def fill(answer, row):
     f.undetermined, f.missed = many(row["corr.undetermined"]), many(row["corr.missed"])
     f.change, f.method = many(row["corr.change"]), many(row["corr.method"])
     f.nat, f.path = row["corr.nat"] or None, row["corr.path"] or None
+    f.transactions = [int(x) for x in many(row.get("corr.transaction", ""))]
+    f.phases = many(row.get("corr.phase", ""))
     if row["corr.hop_latency"]:
         f.latency = ns(many(row["corr.hop_latency"])[0])
     if row["corr.hop_latency.error"]:
@@ -178,6 +191,9 @@ def oracle(truth, expect):
     answer.report = {"segments": rows,
                      "nat": [nat_row(n) for n in truth.sim.nats], "points": oracle_clocks(truth),
                      "phases": story.oracle_rows(truth)}
+    for number, frames in story.frames_of(truth):
+        for n in frames:
+            answer.frames[n].transactions.append(number)
     return answer
 
 

@@ -120,7 +120,7 @@ def measure(truth, answer, expect):
     if expect.get("dups", 0) is not None and not expect.get("loose"):
         judge_duplicates(truth, answer, fail, exact)
     if getattr(truth.sim, "stories", None):
-        judge_phases(truth, answer, out, fail)
+        judge_phases(truth, answer, expect, out, fail)
         least("phP")
         least("phR")
     for check in expect.get("checks", ()):
@@ -340,9 +340,11 @@ def judge_clock(truth, answer, out, fail):
     out["clk_us"] = None if worst is None else round(worst, 1)
 
 
-def judge_phases(truth, answer, out, fail):
+def judge_phases(truth, answer, expect, out, fail):
     """Durations, splits and events of the table `phases`; see story.py."""
-    judge = story.Judge(truth, answer.report.get("phases", ()))
+    judge = story.Judge(truth, answer.report.get("phases", ()), expect.get("phR", 1) < 1)
+    if answer.report.get("phases"):
+        judge.judge_frames(answer)
     out["ph"] = judge.wanted
     out["phP"] = ratio(judge.right, judge.said)
     out["phR"] = ratio(judge.right, judge.wanted)

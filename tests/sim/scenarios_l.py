@@ -7,7 +7,7 @@ A scenario's `ms` is what the catalogue says of its phases, in milliseconds:
 import l7
 from app import CLIENT, SERVER, Dialog, Resolver
 from net import MS, SEC, US
-from story import Phase, Story, connect, first_byte, last_byte, lookup, part, transactions
+from story import Phase, Story, connect, first_byte, lookup, part, transactions, whole
 from topo import build, data_once, packets_of, scenario
 
 CLOCKS = {"fw": dict(offset=1700 * MS, drift_ppb=25_000),
@@ -160,7 +160,7 @@ def tls13(d, key="tls", psk=False, retry=None, server=2500 * US, client=1500 * U
 
 
 def tls_phase(d, steps, **info):
-    return Phase("tls", first_byte(d, steps[0]), *(last_byte(d, s) for s in steps), **info)
+    return Phase("tls", first_byte(d, steps[0]), *(whole(d, s) for s in steps), **info)
 
 
 def sealed(key, size):
@@ -241,11 +241,11 @@ def l04(seed):
     r = d.step(SERVER, sealed("response", 20_000), 22500 * US, q)
     net.finish()
     q0, q1 = part(d, q, len(hello) + 6, len(q))
-    tls = Phase("tls", first_byte(d, q), last_byte(d, q, len(hello)), last_byte(d, flight),
-                last_byte(d, end))
-    net.stories.append(Story("https", "https", connect(net.sim, "https"), tls, Phase("request", q0, q1),
-                             Phase("server", q1, first_byte(d, r)),
-                             Phase("download", first_byte(d, r), last_byte(d, r))))
+    tls = Phase("tls", first_byte(d, q), whole(d, q, len(hello)), whole(d, flight),
+                whole(d, end))
+    net.stories.append(Story("https", "https", connect(net.sim, "https"), tls,
+                             Phase("request", q0, q1), Phase("server", q1, first_byte(d, r)),
+                             Phase("download", first_byte(d, r), whole(d, r))))
     return net
 
 
@@ -341,10 +341,10 @@ def l07c(seed):
     r2 = d.step(SERVER, l7.response("done", 200, status="201 Created"), 30 * MS, q3)
     net.finish()
     net.stories.append(Story("http", "web", connect(net.sim, "web"), *spoken(d, q, r)))
-    whole = Phase("request", first_byte(d, q2), last_byte(d, q3), judge_split=False)
-    net.stories.append(Story("http", "web", whole, Phase("server", last_byte(d, q3),
-                                                         first_byte(d, r2)),
-                             Phase("download", first_byte(d, r2), last_byte(d, r2))))
+    net.stories.append(Story(
+        "http", "web", Phase("request", first_byte(d, q2), whole(d, q3), judge_split=False),
+        Phase("server", whole(d, q3), first_byte(d, r2)),
+        Phase("download", first_byte(d, r2), whole(d, r2))))
     return net
 
 
@@ -421,8 +421,8 @@ def l10(seed):
         q0, q1 = part(d, qs[i], 0, len(qs[i]))
         net.stories.append(Story(
             "http", "web", Phase("request", q0, q1),
-            Phase("server", last_byte(d, rs[i - 1]), first_byte(d, rs[i]), judge_split=False),
-            Phase("download", first_byte(d, rs[i]), last_byte(d, rs[i]))))
+            Phase("server", whole(d, rs[i - 1]), first_byte(d, rs[i]), judge_split=False),
+            Phase("download", first_byte(d, rs[i]), whole(d, rs[i]))))
 
     def blocked(truth, answer):
         if answer.made_from_truth:
@@ -458,9 +458,9 @@ def h2(net, sizes=(30_000, 30_000, 30_000), waits=(20 * MS, 35 * MS, 50 * MS), *
                        for i, p in enumerate(parts[2:])])
     net.finish()
     for n, (q, r) in enumerate(zip(qs, frames)):
-        begin, end = first_byte(d, r[0]), last_byte(d, r[-1])
-        story = Story("h2", "h2", Phase("request", first_byte(d, q), last_byte(d, q)),
-                      Phase("server", last_byte(d, q), begin), Phase("download", begin, end))
+        begin, end = first_byte(d, r[0]), whole(d, r[-1])
+        story = Story("h2", "h2", Phase("request", first_byte(d, q), whole(d, q)),
+                      Phase("server", whole(d, q), begin), Phase("download", begin, end))
         if n == 0:
             story.phases.insert(0, connect(net.sim, "h2"))
         net.stories.append(story)
@@ -500,8 +500,8 @@ def l15(seed):
     net.finish()
     net.stories.append(Story(
         "http", "web", connect(net.sim, "web"),
-        Phase("request", first_byte(d, head), last_byte(d, tail), judge_split=False),
-        Phase("server", last_byte(d, tail), first_byte(d, r)),
-        Phase("download", first_byte(d, r), last_byte(d, r))))
+        Phase("request", first_byte(d, head), whole(d, tail), judge_split=False),
+        Phase("server", whole(d, tail), first_byte(d, r)),
+        Phase("download", first_byte(d, r), whole(d, r))))
     net.expect["checks"] = [catalogue(request=(64, None, None, None, None))]
     return net

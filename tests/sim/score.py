@@ -30,7 +30,9 @@ OPEN = {
 # Until the table `phases` exists.
 OPEN.update((ident, "phases of transactions") for ident in (
     "L01 L02 L02b L03 L03b L04 L05 L06 L06b L06c L07 L07b L07c L08 L09 L09b L09c L10 L11 L11b L13 "
-    "L15").split())
+    "L15 L16 L17 L17b L17c L18 L18b L18c L19 L19b L20a L20b L20c L21 L22 L22b L23 "
+    "L24").split())
+OPEN["L14"] = "a middlebox that answers SYN: its two handshakes are paired, and lost"
 
 COLUMNS = [("pairs", 7), ("P", 6), ("R", 6), ("drops", 6), ("dP", 5), ("dR", 5), ("fconf", 5),
            ("miss", 5), ("mP", 5), ("mR", 5), ("nat", 4), ("nP", 5), ("nR", 5), ("oP", 5),

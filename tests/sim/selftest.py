@@ -143,10 +143,10 @@ def phase_too_long(answer):
     phase(answer, "server")["duration_s"] += 0.0002
 
 
-@mutation("L01", "L06b")
+@mutation("L01", "L06")
 def time_given_to_another_segment(answer):
     a, b = phase(answer, "dns")["split"]["segments"]
-    a["time_s"], b["time_s"] = a["time_s"] + 1e-5, b["time_s"] - 1e-5
+    a["time_s"], b["time_s"] = a["time_s"] + 2e-5, b["time_s"] - 2e-5
 
 
 @mutation("L01")
@@ -163,6 +163,11 @@ def transaction_missing(answer):
 @mutation("L01")
 def transaction_invented(answer):
     answer.report["phases"].append(dict(answer.report["phases"][-1]))
+
+
+@mutation("L01", "L19")
+def frame_without_transaction(answer):
+    first(answer, lambda f: f.transactions).transactions = []
 
 
 @mutation("L09", "L13")
