@@ -145,6 +145,7 @@ void corr_engine_settle(struct corr_engine *engine)
     g_free(work.head);
     g_free(work.duplicate);
     g_free(work.conv_seq);
+    g_free(work.doubts);
     g_free(work.dseq);
     g_free(work.dts);
     g_free(work.pairs);

@@ -305,6 +305,7 @@ int main(int argc, char **argv)
     add_link_tests();
     add_cell_tests();
     add_rewrite_tests();
+    add_tenant_tests();
     add_assign_tests();
     return g_test_run();
 }

@@ -6,6 +6,7 @@
 void add_link_tests(void);
 void add_cell_tests(void);
 void add_rewrite_tests(void);
+void add_tenant_tests(void);
 void add_assign_tests(void);
 
 #endif /* TEST_MATCH_H */

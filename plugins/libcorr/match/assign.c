@@ -295,6 +295,16 @@ static uint8_t method_of(const struct corr_work *work, const struct corr_cell *c
     return translated ? CORR_METHOD_TRANSLATED : CORR_METHOD_EXACT;
 }
 
+/* Might this sighting, seen alone, be one that another point shows among several tenants'? */
+static bool is_doubtful(const struct corr_work *work, uint32_t i)
+{
+    const struct corr_obs *obs = corr_store_obs(work->store, i);
+    const struct corr_doubt *doubt = &work->doubts[work->result->obs_conv[i]];
+
+    return doubt->mixes || (doubt->mixed != CORR_NONE &&
+                            work->conv_seq[doubt->mixed].ttl[obs->dir ^ doubt->flip] != 0);
+}
+
 static void instance_add(struct corr_work *work, uint32_t cell_index, const uint32_t *obs,
                          uint32_t n, bool ambiguous, uint32_t candidates)
 {
@@ -309,6 +319,10 @@ static void instance_add(struct corr_work *work, uint32_t cell_index, const uint
     };
     uint32_t *chosen;
 
+    if (n == 1 && is_doubtful(work, obs[0])) {
+        instance.ambiguous = true;
+        instance.candidates = (uint8_t)MIN(MAX(candidates, 2), 255);
+    }
     g_array_append_vals(work->chosen, obs, n);
     /* In one order wherever they come from, so that neighbouring ranges compare. */
     chosen = &g_array_index(work->chosen, uint32_t, instance.first);

@@ -95,7 +95,7 @@ static bool scoped(const struct corr_conv *conv)
     return false;
 }
 
-static unsigned shared_addresses(const struct corr_conv *a, const struct corr_conv *b, bool flip)
+unsigned corr_shared_addresses(const struct corr_conv *a, const struct corr_conv *b, bool flip)
 {
     return (unsigned)corr_addr_equal(&a->end[0].addr, &b->end[flip].addr) +
            (unsigned)corr_addr_equal(&a->end[1].addr, &b->end[!flip].addr);
@@ -131,7 +131,7 @@ static bool edge_acceptable(struct corr_work *work, const struct corr_edge *edge
 {
     const struct corr_conv *a = corr_result_conv(work->result, edge->conv_a);
     const struct corr_conv *b = corr_result_conv(work->result, edge->conv_b);
-    unsigned shared = shared_addresses(a, b, edge->flip);
+    unsigned shared = corr_shared_addresses(a, b, edge->flip);
     uint32_t bits = edge->bits + (shared > 0 ? 16 : 0);
 
     if (a->proto != b->proto &&
@@ -191,8 +191,8 @@ void corr_votes_judge(struct corr_work *work, GArray *votes, GArray *edges)
  * none: a translator gave the flow another port meanwhile.
  */
 struct claim {
-    uint32_t conv, point, edge, bits; /* bits: of evidence; tenants: the other local flow */
-    uint32_t first, last;             /* observations of `conv` that voted */
+    uint32_t conv, point, edge, bits;
+    uint32_t first, last; /* observations of `conv` that voted */
 };
 
 static int claim_compare(const void *x, const void *y)
@@ -253,82 +253,6 @@ static void rivals_refuse(struct corr_work *work, GArray *edges, uint32_t from)
         if (!refused[i])
             g_array_index(edges, struct corr_edge, kept++) =
                 g_array_index(edges, struct corr_edge, from + i);
-    g_array_set_size(edges, kept);
-    g_free(claims);
-    g_free(refused);
-}
-
-static bool same_endpoints(const struct corr_conv *a, const struct corr_conv *b)
-{
-    for (unsigned flip = 0; flip < 2; flip++)
-        if (shared_addresses(a, b, flip) == 2 && a->end[0].port == b->end[flip].port &&
-            a->end[1].port == b->end[!flip].port)
-            return true;
-    return false;
-}
-
-/* Does a router lie between two looks of one point at equal 5-tuples? */
-static bool routed_between(const struct corr_work *work, uint32_t a, uint32_t b)
-{
-    for (unsigned d = 0; d < 2; d++)
-        if (work->conv_seq[a].ttl[d] != 0 && work->conv_seq[b].ttl[d] != 0 &&
-            work->conv_seq[a].ttl[d] != work->conv_seq[b].ttl[d])
-            return true;
-    return false;
-}
-
-/*
- * Two tenants may use the same addresses and ports, even the same sequence
- * numbers, in different VLANs or virtual networks.  Where a point shows equal
- * 5-tuples in several contexts and no router between them explains it, a local
- * flow belongs to the one in its own context; if there is none, to neither.
- */
-static void tenants_refuse(struct corr_work *work, GArray *edges)
-{
-    struct claim *claims = g_new(struct claim, 2 * (size_t)edges->len + 1);
-    bool *refused = g_new0(bool, edges->len + 1);
-    uint32_t kept = 0;
-    size_t n = 0;
-
-    for (uint32_t i = 0; i < edges->len; i++) {
-        const struct corr_edge *edge = &g_array_index(edges, struct corr_edge, i);
-        const struct corr_conv *a = corr_result_conv(work->result, edge->conv_a);
-        const struct corr_conv *b = corr_result_conv(work->result, edge->conv_b);
-
-        if (a->point == b->point) {
-            refused[i] = same_endpoints(a, b) && a->context_key != b->context_key &&
-                         a->context_key != 0 && b->context_key != 0 &&
-                         !routed_between(work, edge->conv_a, edge->conv_b);
-            continue;
-        }
-        claims[n++] = (struct claim){edge->conv_a, b->point, i, edge->conv_b, 0, 0};
-        claims[n++] = (struct claim){edge->conv_b, a->point, i, edge->conv_a, 0, 0};
-    }
-    if (n > 1)
-        qsort(claims, n, sizeof *claims, claim_compare);
-    for (size_t i = 0, end; i < n; i = end) {
-        const struct corr_conv *me = corr_result_conv(work->result, claims[i].conv);
-
-        for (end = i + 1;
-             end < n && claims[end].conv == claims[i].conv && claims[end].point == claims[i].point;
-             end++)
-            ;
-        for (size_t k = i; k < end; k++)
-            for (size_t j = i; j < end; j++) {
-                const struct corr_conv *x = corr_result_conv(work->result, claims[k].bits);
-                const struct corr_conv *y = corr_result_conv(work->result, claims[j].bits);
-
-                if (j != k && x->context_key != y->context_key && same_endpoints(x, y) &&
-                    x->context_key != 0 && y->context_key != 0 &&
-                    x->context_key != me->context_key &&
-                    !routed_between(work, claims[k].bits, claims[j].bits))
-                    refused[claims[k].edge] = true;
-            }
-    }
-    for (uint32_t i = 0; i < edges->len; i++)
-        if (!refused[i])
-            g_array_index(edges, struct corr_edge, kept++) =
-                g_array_index(edges, struct corr_edge, i);
     g_array_set_size(edges, kept);
     g_free(claims);
     g_free(refused);
@@ -530,13 +454,15 @@ void corr_flows_link(struct corr_work *work)
     uint32_t plain;
     bool *wanted;
 
+    work->doubts = g_new0(struct corr_doubt, n + 1);
     for (uint32_t c = 0; c < n; c++) {
         nodes[c].parent = c;
         sizes[c] = 1;
+        work->doubts[c].mixed = CORR_NONE;
     }
     corr_anchors_plain(work, votes);
     corr_votes_judge(work, votes, edges);
-    tenants_refuse(work, edges);
+    corr_tenants_refuse(work, edges);
     edges_join(edges, nodes, sizes, n);
     wanted = incomplete(work, nodes);
     plain = edges->len;
@@ -544,7 +470,7 @@ void corr_flows_link(struct corr_work *work)
     corr_votes_judge(work, votes, edges);
     rivals_refuse(work, edges, plain);
     g_array_remove_range(edges, 0, plain);
-    tenants_refuse(work, edges);
+    corr_tenants_refuse(work, edges);
     edges_join(edges, nodes, sizes, n);
 
     work->dseq = g_malloc0(sizeof *work->dseq * (n + 1));

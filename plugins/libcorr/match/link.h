@@ -31,6 +31,9 @@ struct corr_edge {
     uint32_t first[2], last[2]; /* observations of a, and of b, that voted: least and greatest */
 };
 
+/* How many of two addresses are equal; `flip`: direction 0 of a is direction 1 of b. */
+unsigned corr_shared_addresses(const struct corr_conv *a, const struct corr_conv *b, bool flip);
+
 /* Appends votes of equal 5-tuples, and of TCP sequence and acknowledgement numbers. */
 void corr_anchors_plain(struct corr_work *work, GArray *votes);
 
@@ -39,5 +42,8 @@ void corr_anchors_payload(struct corr_work *work, const bool *wanted, GArray *vo
 
 /* Counts the votes per pair, judges, and appends accepted edges. */
 void corr_votes_judge(struct corr_work *work, GArray *votes, GArray *edges);
+
+/* Removes edges between tenants, and notes where one point mixes them: work->doubts. */
+void corr_tenants_refuse(struct corr_work *work, GArray *edges);
 
 #endif /* CORR_LINK_H */

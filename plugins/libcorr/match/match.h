@@ -8,6 +8,7 @@
  *     fragments.c  fragments find the first fragment of their datagram
  *     link.c       anchors vote for pairs of local flows; accepted pairs make
  *                  flows, and teach the transform between their members
+ *     tenants.c    ... unless two tenants use the same addresses
  *     cells.c      inside a flow direction, observations of equal content (for
  *                  TCP: of the same bytes) meet in one cell
  *     learn.c      what cells without a choice say about fields and delays
@@ -59,6 +60,16 @@ struct corr_delay {
 
 enum corr_way { CORR_WAY_ANY, CORR_WAY_FORTH, CORR_WAY_BACK };
 
+/*
+ * Packets of several tenants with equal addresses and ports are mixed in one local
+ * flow, because its point does not show what tells them apart.
+ */
+struct corr_doubt {
+    uint32_t mixed; /* local flow that may hold packets of this one; CORR_NONE */
+    bool flip;      /* direction 0 here is direction `flip` there */
+    bool mixes;     /* this local flow holds packets of several tenants */
+};
+
 /* How a local flow began, by its directions. */
 struct corr_conv_seq {
     uint32_t first[2], isn[2];
@@ -75,6 +86,7 @@ struct corr_work {
     uint32_t *duplicate; /* observation that this one is a same-point copy of; CORR_NONE */
 
     struct corr_conv_seq *conv_seq;
+    struct corr_doubt *doubts; /* per local flow */
 
     /* per local flow: what has to be subtracted to compare with the flow's first member */
     uint32_t (*dseq)[2]; /* TCP sequence numbers, by direction of the local flow */

@@ -87,6 +87,7 @@ struct look {
     uint64_t segment;
     int64_t time_ns;
     uint32_t point;
+    uint8_t ttl;
 };
 
 static int look_compare(const void *x, const void *y)
@@ -102,7 +103,8 @@ static int look_compare(const void *x, const void *y)
     return a->segment < b->segment ? -1 : a->segment > b->segment;
 }
 
-/* Counts packets that a point saw on two segments. */
+/* Counts packets that a point saw on two segments with a router between them: tenants whose
+ * packets are equal share no router. */
 static uint32_t *twice_count(const struct corr_store *store, GArray *looks)
 {
     uint32_t *twice = g_new0(uint32_t, store->points->len + 1);
@@ -114,7 +116,7 @@ static uint32_t *twice_count(const struct corr_store *store, GArray *looks)
         const struct look *b = &g_array_index(looks, struct look, i);
 
         if (a->point == b->point && a->content == b->content && a->segment != b->segment &&
-            b->time_ns - a->time_ns < ROUTED_NS)
+            a->ttl != b->ttl && b->time_ns - a->time_ns < ROUTED_NS)
             twice[a->point]++;
     }
     return twice;
@@ -141,7 +143,7 @@ static GArray *looks_collect(const struct corr_store *store)
     }
     for (uint32_t i = 0; i < store->obs->len && looks->len < COMPARED_MAX; i++) {
         const struct corr_obs *obs = corr_store_obs(store, i);
-        struct look look = {.time_ns = obs->time_ns, .point = obs->point};
+        struct look look = {.time_ns = obs->time_ns, .point = obs->point, .ttl = obs->ttl};
 
         if (!several[obs->conv] || !(obs->have & CORR_HAVE_MAC) || segments[obs->l2] == 0 ||
             !(obs->have & CORR_HAVE_IP_ID) || obs->ip_id == 0)
