@@ -18,6 +18,7 @@
 
 #include "corr.h"
 #include "hook_tables.h"
+#include "hook_windows.h"
 #include "report/report.h"
 
 struct listener {
@@ -200,4 +201,5 @@ void hook_tap_register(void)
     };
 
     register_stat_tap_ui(&ui, NULL);
+    hook_windows_register();
 }
