@@ -10,6 +10,7 @@
 
 #include "match/match.h"
 #include "store/hash.h"
+#include "store/sort.h"
 
 /* Copies that a mirror port makes follow each other at once ... */
 #define MIRROR_NS INT64_C(1000000)
@@ -142,22 +143,37 @@ static GHashTable *damaged_find(const struct corr_work *work, const struct flow_
     return damaged;
 }
 
-static int by_conv_and_frame(const void *x, const void *y, void *user)
-{
-    uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
-    const uint32_t *conv = ((const struct corr_work *)user)->result->obs_conv;
+/* An observation, to be sorted by (local flow, frame). */
+struct member {
+    uint32_t conv, obs;
+};
 
-    if (conv[a] != conv[b])
-        return conv[a] < conv[b] ? -1 : 1;
-    return a < b ? -1 : a > b;
+static bool member_less(const struct member *a, const struct member *b)
+{
+    return a->conv != b->conv ? a->conv < b->conv : a->obs < b->obs;
 }
+
+CORR_SORT_DEFINE(members_sort, struct member, member_less)
 
 static void cell_close(struct corr_work *work, struct corr_cell *cell)
 {
+    const uint32_t *conv = work->result->obs_conv;
+    struct member few[8], *sorted = few;
+    uint32_t *members;
+
     cell->n = work->members->len - cell->first;
-    if (cell->n > 1)
-        g_qsort_with_data(&g_array_index(work->members, uint32_t, cell->first), (gint)cell->n,
-                          sizeof(uint32_t), by_conv_and_frame, work);
+    members = &g_array_index(work->members, uint32_t, cell->first);
+    if (cell->n > 1) {
+        if (cell->n > G_N_ELEMENTS(few))
+            sorted = g_new(struct member, cell->n);
+        for (uint32_t i = 0; i < cell->n; i++)
+            sorted[i] = (struct member){conv[members[i]], members[i]};
+        members_sort(sorted, cell->n);
+        for (uint32_t i = 0; i < cell->n; i++)
+            members[i] = sorted[i].obs;
+        if (sorted != few)
+            g_free(sorted);
+    }
     g_array_append_val(work->cells, *cell);
 }
 
@@ -203,23 +219,21 @@ struct range {
     uint32_t obs;
 };
 
-static int range_compare(const void *x, const void *y)
+static bool range_less(const struct range *a, const struct range *b)
 {
-    const struct range *a = x, *b = y;
-
     if (a->from != b->from)
-        return a->from < b->from ? -1 : 1;
-    if (a->to != b->to)
-        return a->to < b->to ? -1 : 1;
-    return a->obs < b->obs ? -1 : a->obs > b->obs;
+        return a->from < b->from;
+    return a->to != b->to ? a->to < b->to : a->obs < b->obs;
 }
 
-static int cut_compare(const void *x, const void *y)
+CORR_SORT_DEFINE(ranges_sort, struct range, range_less)
+
+static bool cut_less(const int64_t *a, const int64_t *b)
 {
-    int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
-
-    return a < b ? -1 : a > b;
+    return *a < *b;
 }
+
+CORR_SORT_DEFINE(cuts_sort, int64_t, cut_less)
 
 static uint32_t cut_find(const int64_t *cuts, uint32_t n, int64_t at)
 {
@@ -248,7 +262,7 @@ static void ranges_cut(struct corr_work *work, const struct range *ranges, uint3
         cuts[2 * i] = ranges[i].from;
         cuts[2 * i + 1] = ranges[i].to;
     }
-    qsort(cuts, 2 * (size_t)n, sizeof *cuts, cut_compare);
+    cuts_sort(cuts, 2 * (size_t)n);
     for (uint32_t i = 0; i < 2 * n; i++)
         if (n_cuts == 0 || cuts[n_cuts - 1] != cuts[i])
             cuts[n_cuts++] = cuts[i];
@@ -335,7 +349,7 @@ static void stream_cells(struct corr_work *work)
             last[conv][obs->dir] = range.from;
             g_array_append_val(ranges, range);
         }
-        qsort(ranges->data, ranges->len, sizeof(struct range), range_compare);
+        ranges_sort((struct range *)ranges->data, ranges->len);
         ranges_cut(work, (const struct range *)ranges->data, ranges->len, (uint32_t)items[i].key);
     }
     g_free(last);

@@ -8,6 +8,7 @@
 
 #include "match/learn.h"
 #include "path/order.h"
+#include "store/sort.h"
 
 /* Delays kept of one flow direction between two points; more are thinned out evenly. */
 #define DELAYS_PER_FLOW 256u
@@ -66,10 +67,8 @@ static void pair_learn(struct corr_work *work, uint32_t i, uint32_t k, uint32_t 
     }
 }
 
-static int delay_compare(const void *x, const void *y)
+static inline int delay_compare(const struct corr_delay *a, const struct corr_delay *b)
 {
-    const struct corr_delay *a = x, *b = y;
-
     if (a->p != b->p)
         return a->p < b->p ? -1 : 1;
     if (a->q != b->q)
@@ -80,6 +79,13 @@ static int delay_compare(const void *x, const void *y)
         return a->t_ns < b->t_ns ? -1 : 1;
     return a->d_ns < b->d_ns ? -1 : a->d_ns > b->d_ns;
 }
+
+static bool delay_less(const struct corr_delay *a, const struct corr_delay *b)
+{
+    return delay_compare(a, b) < 0;
+}
+
+CORR_SORT_DEFINE(delays_sort, struct corr_delay, delay_less)
 
 void corr_cells_learn(struct corr_work *work)
 {
@@ -112,8 +118,7 @@ void corr_cells_learn(struct corr_work *work)
                     work->duplicate[members[k]] == CORR_NONE)
                     pair_learn(work, members[i], members[k], flow_dir, sample);
     }
-    if (work->delays->len > 1)
-        qsort(work->delays->data, work->delays->len, sizeof(struct corr_delay), delay_compare);
+    delays_sort((struct corr_delay *)work->delays->data, work->delays->len);
     g_free(cells_of);
     g_free(seen_of);
 }
@@ -136,9 +141,7 @@ void corr_delays_pool(struct corr_work *work)
             g_array_append_val(work->delays_pooled, delay);
         }
     }
-    if (work->delays_pooled->len > 1)
-        qsort(work->delays_pooled->data, work->delays_pooled->len, sizeof(struct corr_delay),
-              delay_compare);
+    delays_sort((struct corr_delay *)work->delays_pooled->data, work->delays_pooled->len);
 }
 
 static int i64_compare(const void *x, const void *y)

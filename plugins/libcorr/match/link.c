@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/sort.h"
+
 /* Accepting a pair takes this many bits of evidence ... */
 #define BITS_NEEDED 56u
 /* ... and when neither address survived, this many more. */
@@ -18,20 +20,18 @@
 /* Votes that are compared when a transform is learned. */
 #define TRANSFORM_VOTES 64u
 
-static int vote_compare(const void *x, const void *y)
+static bool vote_less(const struct corr_vote *a, const struct corr_vote *b)
 {
-    const struct corr_vote *a = x, *b = y;
-
     if (a->conv_a != b->conv_a)
-        return a->conv_a < b->conv_a ? -1 : 1;
+        return a->conv_a < b->conv_a;
     if (a->conv_b != b->conv_b)
-        return a->conv_b < b->conv_b ? -1 : 1;
+        return a->conv_b < b->conv_b;
     if (a->flip != b->flip)
-        return a->flip < b->flip ? -1 : 1;
-    if (a->obs_a != b->obs_a)
-        return a->obs_a < b->obs_a ? -1 : 1;
-    return a->obs_b < b->obs_b ? -1 : a->obs_b > b->obs_b;
+        return a->flip < b->flip;
+    return a->obs_a != b->obs_a ? a->obs_a < b->obs_a : a->obs_b < b->obs_b;
 }
+
+CORR_SORT_DEFINE(votes_sort, struct corr_vote, vote_less)
 
 /* The most frequent of some differences, and how many agree; zero wins ties: the simplest. */
 static uint32_t most_frequent(const uint32_t *values, unsigned n, unsigned *agree)
@@ -151,8 +151,7 @@ void corr_votes_judge(struct corr_work *work, GArray *votes, GArray *edges)
 {
     const struct corr_vote *all = (const struct corr_vote *)votes->data;
 
-    if (votes->len > 1)
-        qsort(votes->data, votes->len, sizeof(struct corr_vote), vote_compare);
+    votes_sort((struct corr_vote *)votes->data, votes->len);
     for (size_t i = 0, end; i < votes->len; i = end) {
         struct corr_edge edge = {.conv_a = all[i].conv_a,
                                  .conv_b = all[i].conv_b,

@@ -187,16 +187,34 @@ static void instance_draft(const struct corr_work *work, struct drafting *d,
         draft_add(work, d, draft, obs, instance->n);
 }
 
-static int draft_compare(const void *x, const void *y, void *user)
+/* Drafts by (lowest frame, first byte); a bucket per frame, and few drafts in each. */
+static uint32_t *drafts_order(const struct corr_work *work, const GArray *drafts)
 {
-    const struct draft *drafts = user;
-    const struct draft *a = &drafts[*(const uint32_t *)x], *b = &drafts[*(const uint32_t *)y];
+    const struct draft *all = (const struct draft *)drafts->data;
+    uint32_t *order = g_new(uint32_t, drafts->len + 1), at = 0;
+    uint32_t *place = g_new0(uint32_t, (size_t)work->store->last_frame + 1);
 
-    if (a->frame != b->frame)
-        return a->frame < b->frame ? -1 : 1;
-    if (a->from != b->from)
-        return a->from < b->from ? -1 : 1;
-    return a < b ? -1 : a > b;
+    for (uint32_t i = 0; i < drafts->len; i++)
+        place[all[i].frame]++;
+    for (uint32_t f = 0; f <= work->store->last_frame; f++) {
+        uint32_t n = place[f];
+
+        place[f] = at;
+        at += n;
+    }
+    for (uint32_t i = 0; i < drafts->len; i++)
+        order[place[all[i].frame]++] = i;
+    for (uint32_t i = 1; i < drafts->len; i++) {
+        uint32_t one = order[i], k = i;
+
+        for (; k > 0 && all[order[k - 1]].frame == all[one].frame &&
+               all[order[k - 1]].from > all[one].from;
+             k--)
+            order[k] = order[k - 1];
+        order[k] = one;
+    }
+    g_free(place);
+    return order;
 }
 
 static void sighting_add(struct corr_result *result, uint32_t packet, uint32_t obs, bool duplicate)
@@ -377,11 +395,7 @@ void corr_packets_build(struct corr_work *work)
             d.next_copy[i] = d.next_copy[work->duplicate[i]];
             d.next_copy[work->duplicate[i]] = i;
         }
-    order = g_new(uint32_t, d.drafts->len + 1);
-    for (uint32_t i = 0; i < d.drafts->len; i++)
-        order[i] = i;
-    if (d.drafts->len > 1)
-        g_qsort_with_data(order, (gint)d.drafts->len, sizeof *order, draft_compare, d.drafts->data);
+    order = drafts_order(work, d.drafts);
     g_array_set_size(result->packets, 0);
     g_array_set_size(result->sightings, 0);
     for (uint32_t i = 0; i < d.drafts->len; i++)

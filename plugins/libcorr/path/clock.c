@@ -9,6 +9,7 @@
 #include "match/learn.h"
 #include "path/corridor.h"
 #include "path/order.h"
+#include "store/sort.h"
 
 /* Software time stamps were seen up to 19 us out of order within one file. */
 #define SOFTWARE_NS INT64_C(20000)
@@ -104,14 +105,12 @@ static void packet_sample(struct corr_work *work, struct corr_clock *clock,
         }
 }
 
-static int sample_compare(const void *x, const void *y)
+static bool sample_less(const struct sample *a, const struct sample *b)
 {
-    const struct sample *a = x, *b = y;
-
-    if (a->t_ns != b->t_ns)
-        return a->t_ns < b->t_ns ? -1 : 1;
-    return a->d_ns < b->d_ns ? -1 : a->d_ns > b->d_ns;
+    return a->t_ns != b->t_ns ? a->t_ns < b->t_ns : a->d_ns < b->d_ns;
 }
+
+CORR_SORT_DEFINE(samples_sort, struct sample, sample_less)
 
 static void piece_begin(struct pair *pair, const struct sample *sample, int64_t doubt_ns)
 {
@@ -374,7 +373,7 @@ void corr_clock_fit(struct corr_work *work)
                 continue;
             pair->n = pair->samples->len;
             pair->pieces = g_array_new(FALSE, FALSE, sizeof(struct piece));
-            qsort(pair->samples->data, pair->n, sizeof(struct sample), sample_compare);
+            samples_sort((struct sample *)pair->samples->data, pair->n);
             /* The least slack that the samples allow. */
             if (pair_fit(pair, fine) > 0 && pair_fit(pair, fine + SOFTWARE_NS) > 0 && coarse > fine)
                 pair_fit(pair, coarse + SOFTWARE_NS);

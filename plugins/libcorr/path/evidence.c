@@ -5,17 +5,16 @@
 
 #include "path/judge.h"
 #include "path/order.h"
+#include "store/sort.h"
 
-static int carried_compare(const void *x, const void *y)
+static bool carried_less(const struct corr_carried *a, const struct corr_carried *b)
 {
-    const struct corr_carried *a = x, *b = y;
-
     if (a->flow_dir != b->flow_dir)
-        return a->flow_dir < b->flow_dir ? -1 : 1;
-    if (a->from != b->from)
-        return a->from < b->from ? -1 : 1;
-    return a->packet < b->packet ? -1 : a->packet > b->packet;
+        return a->flow_dir < b->flow_dir;
+    return a->from != b->from ? a->from < b->from : a->packet < b->packet;
 }
+
+CORR_SORT_DEFINE(carried_sort, struct corr_carried, carried_less)
 
 static void carried_collect(struct corr_judge *j)
 {
@@ -60,7 +59,7 @@ static void carried_collect(struct corr_judge *j)
         j->longest[c.flow_dir] = MAX(j->longest[c.flow_dir], c.to - c.from);
         j->carried[j->n_carried++] = c;
     }
-    qsort(j->carried, j->n_carried, sizeof *j->carried, carried_compare);
+    carried_sort(j->carried, j->n_carried);
     for (uint32_t i = j->n_carried; i-- > 0;) {
         j->carried_of[j->carried[i].packet] = i;
         j->carried_first[j->carried[i].flow_dir] = i;

@@ -7,6 +7,7 @@
 
 #include "match/learn.h"
 #include "store/hash.h"
+#include "store/sort.h"
 
 /* So many packets of flows that pass should have passed before silence is called an outage. */
 #define OUTAGE_EXPECTED 3
@@ -68,23 +69,19 @@ static void class_tell(const struct corr_work *work, struct corr_expect *expect,
     }
 }
 
-static int stand_compare(const void *x, const void *y)
+static bool stand_less(const struct corr_stand *a, const struct corr_stand *b)
 {
-    const struct corr_stand *a = x, *b = y;
-
     if (a->conv != b->conv)
-        return a->conv < b->conv ? -1 : 1;
+        return a->conv < b->conv;
     if (a->dir != b->dir)
-        return a->dir < b->dir ? -1 : 1;
-    if (a->obs != b->obs)
-        return a->obs < b->obs ? -1 : 1;
-    return a->packet < b->packet ? -1 : a->packet > b->packet;
+        return a->dir < b->dir;
+    return a->obs != b->obs ? a->obs < b->obs : a->packet < b->packet;
 }
 
-static int pass_compare(const void *x, const void *y)
-{
-    const struct corr_pass *a = x, *b = y;
+CORR_SORT_DEFINE(stands_sort, struct corr_stand, stand_less)
 
+static inline int pass_compare(const struct corr_pass *a, const struct corr_pass *b)
+{
     if (a->p != b->p)
         return a->p < b->p ? -1 : 1;
     if (a->q != b->q)
@@ -111,10 +108,16 @@ static void longest_tell(struct corr_expect *expect, const struct corr_pass *pas
                              GUINT_TO_POINTER(pass->ip_len));
 }
 
+static bool pass_less(const struct corr_pass *a, const struct corr_pass *b)
+{
+    return pass_compare(a, b) < 0;
+}
+
+CORR_SORT_DEFINE(passes_sort, struct corr_pass, pass_less)
+
 void corr_passes_sort(GArray *passes)
 {
-    if (passes->len > 1)
-        qsort(passes->data, passes->len, sizeof(struct corr_pass), pass_compare);
+    passes_sort((struct corr_pass *)passes->data, passes->len);
 }
 
 static void stands_collect(const struct corr_work *work, struct corr_expect *expect)
@@ -161,8 +164,7 @@ static void stands_collect(const struct corr_work *work, struct corr_expect *exp
             }
         }
     }
-    if (expect->stands->len > 1)
-        qsort(expect->stands->data, expect->stands->len, sizeof(struct corr_stand), stand_compare);
+    stands_sort((struct corr_stand *)expect->stands->data, expect->stands->len);
     corr_passes_sort(expect->passes);
 }
 
@@ -259,12 +261,12 @@ static void ways_collect(const struct corr_work *work, struct corr_expect *expec
     corr_passes_sort(expect->dues);
 }
 
-static int time_compare(const void *x, const void *y)
+static bool time_less(const int64_t *a, const int64_t *b)
 {
-    int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
-
-    return a < b ? -1 : a > b;
+    return *a < *b;
 }
+
+CORR_SORT_DEFINE(times_sort, int64_t, time_less)
 
 static void coverage_find(const struct corr_work *work, struct corr_expect *expect)
 {
@@ -300,7 +302,7 @@ static void coverage_find(const struct corr_work *work, struct corr_expect *expe
 
         if (count == 0)
             continue;
-        qsort(&expect->times[first], count, sizeof(int64_t), time_compare);
+        times_sort(&expect->times[first], count);
         expect->first_ns[p] = expect->times[first];
         expect->last_ns[p] = expect->times[first + count - 1];
         expect->gap_ns[p] = (expect->last_ns[p] - expect->first_ns[p]) / count;
