@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# cmake --install: both plug-ins where Wireshark looks, and a corr-merge that works from there.
+# cmake --install: both plug-ins where Wireshark looks, and scripts that work from there.
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
@@ -15,13 +15,15 @@ DESTDIR=$root expect 0 cmake --install "$CORR_BUILD" --prefix /usr
 if [ -e "$T/manifest" ]; then cp -p "$T/manifest" "$manifest"; else rm -f "$manifest"; fi
 (cd "$root" && find . ! -type d | LC_ALL=C sort) >"$T/files"
 
-title "exactly the plug-ins, corr-merge and its module"
+title "exactly the plug-ins, the scripts and their module"
+has files '^\./usr/bin/corr-capture$'
+has files '^\./usr/share/wireshark-corr/corr-capture$'
 has files '^\./usr/bin/corr-merge$'
 has files '^\./usr/share/wireshark-corr/corr-merge$'
 has files '^\./usr/share/wireshark-corr/pcapng\.py$'
 has files '/corr\.so$'
 has files '/corr-tap\.so$'
-[ "$(wc -l <"$T/files")" -eq 5 ] || fail "more or less than five files: $(cat "$T/files")"
+[ "$(wc -l <"$T/files")" -eq 7 ] || fail "more or less than seven files: $(cat "$T/files")"
 
 title "the plug-ins: in the folder from which the installed Wireshark takes its own"
 folder=$(tshark -G folders 2>/dev/null | sed -nE 's/^Global Plugins:[[:space:]]*//p')
