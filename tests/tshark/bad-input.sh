@@ -118,7 +118,10 @@ try 0 backwards.pcapng
 try 0 far.pcapng
 try 0 noise.pcapng
 try 0 bits.pcapng
-# 2 is tshark's own status for a file cut short; the tables show what was read before.
-try 2 cut.pcapng
+# tshark has a status of its own for a file cut short (2, later 14); the tables show what was read.
+own=0
+corr_tshark_plain -q -r "$T/cut.pcapng" >"$T/out" 2>"$T/err" || own=$?
+[ "$own" -ne 0 ] || fail "tshark itself does not mind a file that is cut short"
+try "$own" cut.pcapng
 has err 'cut short'
 finish
