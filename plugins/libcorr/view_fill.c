@@ -15,10 +15,10 @@
 #include <string.h>
 
 #include "report/change.h"
-#include "report/gap.h"
-#include "report/nat_text.h"
+#include "path/gap.h"
+#include "path/nat_text.h"
 #include "report/report-int.h"
-#include "report/text.h"
+#include "path/text.h"
 #include "report/why.h"
 
 /* What is looked up once per frame. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_report_drops.c - lost packets, groups of them, and what proves a loss. */
-#include "report/text.h"
+#include "path/text.h"
 #include "test_report.h"
 
 static void test_drops_say_what_happened(void)

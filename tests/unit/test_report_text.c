@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_report_text.c - figures, names of translations, and sets of frames. */
 #include "builder.h"
-#include "report/nat_text.h"
-#include "report/text.h"
+#include "path/nat_text.h"
+#include "path/text.h"
 #include "test_report.h"
 
 static void test_times_are_short(void)

@@ -239,6 +239,52 @@ static inline const struct corr_conv *corr_result_conv(const struct corr_result 
     return &g_array_index(r->convs, struct corr_conv, i);
 }
 
+/* At least two frames show the packet. */
+static inline bool corr_packet_is_matched(const struct corr_result *r, const struct corr_packet *p)
+{
+    if (p->n < 2)
+        return false;
+    uint32_t frame = corr_result_obs(r, corr_result_sighting(r, p->first))->frame;
+    for (uint32_t i = 1; i < p->n; i++)
+        if (corr_result_obs(r, corr_result_sighting(r, p->first + i))->frame != frame)
+            return true;
+    return false;
+}
+
+static inline bool corr_fate_is_drop(unsigned fate)
+{
+    return fate == CORR_FATE_CONFIRMED || fate == CORR_FATE_PROBABLE || fate == CORR_FATE_BLOCKED;
+}
+
+/* Of a group of equal packets, whichever they are. */
+static inline uint32_t corr_group_lost(const struct corr_group *group)
+{
+    return group->n_from > group->n_to ? group->n_from - group->n_to : 0;
+}
+
+static inline unsigned corr_group_count(const struct corr_result *r)
+{
+    return r->groups ? r->groups->len : 0;
+}
+
+static inline const struct corr_group *corr_result_group(const struct corr_result *r, unsigned i)
+{
+    return &g_array_index(r->groups, struct corr_group, i);
+}
+
+static inline uint32_t corr_sighting_point(const struct corr_result *r,
+                                           const struct corr_sighting *s)
+{
+    return corr_result_obs(r, s)->point;
+}
+
+/* Points that the packet passed unseen (uint32_t), or NULL. */
+static inline const GArray *corr_packet_missed(const struct corr_result *r,
+                                               const struct corr_packet *p)
+{
+    return p->missed && r->missed ? g_ptr_array_index(r->missed, p->missed - 1) : NULL;
+}
+
 /* q's clock minus p's at p's time t, as far as the packets prove it. */
 struct corr_clock_answer corr_result_clock(const struct corr_result *r, uint32_t p, uint32_t q,
                                            int64_t t_ns);

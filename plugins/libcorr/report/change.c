@@ -2,9 +2,9 @@
 /* change.c - what one segment changed in a packet, found by comparing two of its sightings. */
 #include "report/change.h"
 
-#include "report/nat_text.h"
+#include "path/nat_text.h"
 #include "report/report-int.h"
-#include "report/text.h"
+#include "path/text.h"
 
 static void say(GPtrArray *texts, const char *format, ...) G_GNUC_PRINTF(2, 3);
 

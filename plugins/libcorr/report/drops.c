@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "report/report-int.h"
-#include "report/text.h"
+#include "path/text.h"
 
 /* clang-format off */
 #define COLUMNS(X)                                                                                 \

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* flows.c - a row per conversation: its ends as each point sees them, ways, losses, latencies. */
-#include "report/nat_text.h"
+#include "path/nat_text.h"
 #include "report/report-int.h"
-#include "report/segment.h"
-#include "report/text.h"
+#include "layers/segment.h"
+#include "path/text.h"
 
 /* clang-format off */
 #define VIEW_COLUMNS(X)                                                                            \

@@ -2,9 +2,9 @@
 /* nat.c - a row per conversation and stage of translation, in the initiator's direction. */
 #include <stdlib.h>
 
-#include "report/nat_text.h"
+#include "path/nat_text.h"
 #include "report/report-int.h"
-#include "report/text.h"
+#include "path/text.h"
 
 /* clang-format off */
 #define END_COLUMNS(X)                                                                             \

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "report/text.h"
+#include "path/text.h"
 
 #define WIDTH 80
 #define GAP 2

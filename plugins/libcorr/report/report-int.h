@@ -47,63 +47,6 @@ CORR_TABLES(CORR_ROW)
 /* An empty built table; free with corr_report_table_free(). */
 struct corr_report_table *corr_report_table_new(const struct corr_table *table);
 
-/*
- * One byte per packet: 1 if a frame that shows it is in the set.  NULL if all
- * packets count.  Free with g_free().
- */
-uint8_t *corr_packet_mask(const struct corr_result *r, const struct corr_frame_set *frames);
-
-static inline bool corr_packet_counts(const uint8_t *mask, uint32_t packet)
-{
-    return !mask || mask[packet];
-}
-
-/* At least two frames show the packet. */
-static inline bool corr_packet_is_matched(const struct corr_result *r, const struct corr_packet *p)
-{
-    if (p->n < 2)
-        return false;
-    uint32_t frame = corr_result_obs(r, corr_result_sighting(r, p->first))->frame;
-    for (uint32_t i = 1; i < p->n; i++)
-        if (corr_result_obs(r, corr_result_sighting(r, p->first + i))->frame != frame)
-            return true;
-    return false;
-}
-
-static inline bool corr_fate_is_drop(unsigned fate)
-{
-    return fate == CORR_FATE_CONFIRMED || fate == CORR_FATE_PROBABLE || fate == CORR_FATE_BLOCKED;
-}
-
-/* Of a group of equal packets, whichever they are. */
-static inline uint32_t corr_group_lost(const struct corr_group *group)
-{
-    return group->n_from > group->n_to ? group->n_from - group->n_to : 0;
-}
-
-static inline unsigned corr_group_count(const struct corr_result *r)
-{
-    return r->groups ? r->groups->len : 0;
-}
-
-static inline const struct corr_group *corr_result_group(const struct corr_result *r, unsigned i)
-{
-    return &g_array_index(r->groups, struct corr_group, i);
-}
-
-static inline uint32_t corr_sighting_point(const struct corr_result *r,
-                                           const struct corr_sighting *s)
-{
-    return corr_result_obs(r, s)->point;
-}
-
-/* Points that the packet passed unseen (uint32_t), or NULL. */
-static inline const GArray *corr_packet_missed(const struct corr_result *r,
-                                               const struct corr_packet *p)
-{
-    return p->missed && r->missed ? g_ptr_array_index(r->missed, p->missed - 1) : NULL;
-}
-
 /* Fills a points[].clock cell's sub-row; `base_ns` is the time of the file's first frame. */
 void corr_points_fill_clock(struct corr_row *row, const struct corr_result *r, uint32_t point,
                             enum corr_clock_status status, const GArray *pieces, int64_t base_ns);

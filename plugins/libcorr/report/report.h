@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "corr.h"
+#include "path/frames.h"
 
 /* Columns: id = key in -z and JSON; order = order in `report`. */
 /* clang-format off */
@@ -29,7 +30,6 @@
     X(flows)
 /* clang-format on */
 
-struct corr_frame_set;
 struct corr_report_table;
 
 enum corr_cell_type {
@@ -92,15 +92,6 @@ struct corr_report_table {
     GPtrArray *rows;  /* struct corr_row * */
     GPtrArray *notes; /* char *: what was set aside and why; printed below the table */
 };
-
-/* Which frames passed the display filter: a set of frame numbers; NULL stands for all. */
-struct corr_frame_set {
-    GByteArray *bits;
-};
-struct corr_frame_set *corr_frame_set_new(void);
-void corr_frame_set_add(struct corr_frame_set *set, uint32_t frame);
-bool corr_frame_set_has(const struct corr_frame_set *set, uint32_t frame); /* NULL set: true */
-void corr_frame_set_free(struct corr_frame_set *set);
 
 /* All tables in CORR_TABLES order; find by key returns NULL for an unknown one. */
 extern const struct corr_table *const corr_tables[];

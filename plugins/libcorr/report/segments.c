@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* segments.c - a row per pair of neighbouring points and direction: loss, reordering, latency. */
 #include "report/report-int.h"
-#include "report/segment.h"
+#include "layers/segment.h"
 
 /* clang-format off */
 #define LATENCY_COLUMNS(X)                                                                         \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* gap.c - where on a packet's way lies a point that it passed unseen? */
-#include "report/gap.h"
+#include "path/gap.h"
 
 #include "path/order.h"
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* text.c - words and figures as people read them, the same in every table and view. */
-#include "report/text.h"
+#include "path/text.h"
 
 #include <math.h>
 #include <string.h>
-
-#include "report/report-int.h"
 
 /* Appends value / 10^decimals with that many decimals. */
 static void append_fixed(uint64_t value, int decimals, GString *text)

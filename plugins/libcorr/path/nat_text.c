@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* nat_text.c - what a translation between two sightings of one packet is called. */
-#include "report/nat_text.h"
+#include "path/nat_text.h"
 
 #include <string.h>
 
-#include "report/text.h"
+#include "path/text.h"
 
 static const struct {
     const char *word, *src, *dst;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* segment.c - counts and latencies per pair of neighbouring points, for tables to collect. */
-#include "report/segment.h"
+#include "layers/segment.h"
 
 #include <stdlib.h>
 
-#include "report/gap.h"
-#include "report/report-int.h"
+#include "path/gap.h"
 
 /*
  * A round trip is a difference there plus a difference back: the clocks' offset
