@@ -101,11 +101,10 @@ uint32_t corr_expect_longest(const struct corr_expect *expect, uint32_t p, uint3
     return GPOINTER_TO_UINT(g_hash_table_lookup(expect->longest, longest_key(p, q)));
 }
 
-static void longest_tell(struct corr_expect *expect, const struct corr_pass *pass)
+static void longest_tell(struct corr_expect *expect, uint32_t p, uint32_t q, uint32_t ip_len)
 {
-    if (pass->ip_len > corr_expect_longest(expect, pass->p, pass->q))
-        g_hash_table_replace(expect->longest, longest_key(pass->p, pass->q),
-                             GUINT_TO_POINTER(pass->ip_len));
+    if (ip_len > corr_expect_longest(expect, p, q))
+        g_hash_table_replace(expect->longest, longest_key(p, q), GUINT_TO_POINTER(ip_len));
 }
 
 static bool pass_less(const struct corr_pass *a, const struct corr_pass *b)
@@ -115,18 +114,130 @@ static bool pass_less(const struct corr_pass *a, const struct corr_pass *b)
 
 CORR_SORT_DEFINE(passes_sort, struct corr_pass, pass_less)
 
+/* A bucket for each pair of points, where these are few: within one, time ascends mostly. */
+static void passes_part(GArray *passes)
+{
+    struct corr_pass *all = (struct corr_pass *)passes->data, *parted;
+    uint32_t n = passes->len, points = 0, *place, at = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        points = MAX(points, MAX(all[i].p, all[i].q) + 1);
+    if ((uint64_t)points * points > n)
+        return;
+    place = g_new0(uint32_t, points * points);
+    parted = g_new(struct corr_pass, n);
+    for (uint32_t i = 0; i < n; i++)
+        place[all[i].p * points + all[i].q]++;
+    for (uint32_t i = 0; i < points * points; i++) {
+        uint32_t count = place[i];
+
+        place[i] = at;
+        at += count;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        parted[place[all[i].p * points + all[i].q]++] = all[i];
+    memcpy(all, parted, sizeof *all * n);
+    g_free(place);
+    g_free(parted);
+}
+
 void corr_passes_sort(GArray *passes)
 {
+    passes_part(passes);
     passes_sort((struct corr_pass *)passes->data, passes->len);
+}
+
+/* What the passes of one station and direction have told already. */
+struct told {
+    uint32_t q, flow, l2, longest;
+    unsigned packets;
+};
+
+/* Three alike are told: nobody asks whether there were more. */
+#define TOLD_MAX 3u
+
+static void pass_tell(const struct corr_work *work, struct corr_expect *expect, struct told *told,
+                      const struct corr_stand *stand, uint32_t q, uint32_t flow)
+{
+    const struct corr_obs *obs = corr_store_obs(work->store, stand->obs);
+
+    if (told->q != q || told->flow != flow || told->l2 != obs->l2)
+        *told = (struct told){.q = q, .flow = flow, .l2 = obs->l2};
+    if (obs->ip_len > told->longest) {
+        told->longest = obs->ip_len;
+        longest_tell(expect, obs->point, q, obs->ip_len);
+    }
+    /* Later fragments may be those of a tunnel, which ends where the packet goes on. */
+    if (obs->kind != CORR_KIND_FRAGMENT && told->packets < TOLD_MAX) {
+        told->packets++;
+        class_tell(work, expect, stand->obs, q, flow);
+    }
+}
+
+/* Sightings that follow a packet's sighting on the way: the first and the last of the list. */
+struct followers {
+    uint32_t first, last;
+};
+
+static void packet_followers(const struct corr_result *result, const struct corr_packet *packet,
+                             GArray *followers)
+{
+    struct followers *of;
+
+    if (followers->len < packet->n)
+        g_array_set_size(followers, packet->n);
+    of = (struct followers *)followers->data;
+    memset(of, 0xff, sizeof *of * packet->n);
+    for (uint32_t k = packet->first; k < packet->first + packet->n; k++) {
+        uint32_t prev = corr_result_sighting(result, k)->prev;
+
+        if (prev == CORR_NONE)
+            continue;
+        if (of[prev - packet->first].first == CORR_NONE)
+            of[prev - packet->first].first = k;
+        of[prev - packet->first].last = k;
+    }
+}
+
+static bool has_stand(const struct corr_result *result, const struct corr_sighting *s)
+{
+    return !s->duplicate && !corr_result_packet(result, s->packet)->ambiguous;
+}
+
+/* Where the stands of each station and direction begin: `place` by local flow * 2 + direction. */
+static uint32_t *stands_count(const struct corr_work *work, uint32_t *n)
+{
+    const struct corr_result *result = work->result;
+    uint32_t *place = g_new0(uint32_t, 2 * (size_t)result->n_convs + 2), at = 0;
+
+    for (uint32_t i = 0; i < result->sightings->len; i++) {
+        const struct corr_sighting *s = corr_result_sighting(result, i);
+
+        if (has_stand(result, s))
+            place[result->obs_conv[s->obs] * 2 + corr_store_obs(work->store, s->obs)->dir]++;
+    }
+    for (uint32_t i = 0; i < 2 * result->n_convs; i++) {
+        uint32_t count = place[i];
+
+        place[i] = at;
+        at += count;
+    }
+    *n = at;
+    return place;
 }
 
 static void stands_collect(const struct corr_work *work, struct corr_expect *expect)
 {
     const struct corr_result *result = work->result;
-    uint32_t n = result->sightings->len;
+    GArray *followers = g_array_new(FALSE, FALSE, sizeof(struct followers));
+    struct told *told = g_new(struct told, 2 * (size_t)result->n_convs + 1);
+    uint32_t n, *place = stands_count(work, &n);
+    struct corr_stand *stands;
 
-    expect->stand_of = g_new(uint32_t, n + 1);
-    for (uint32_t i = 0; i < n; i++) {
+    memset(told, 0xff, sizeof *told * 2 * result->n_convs);
+    g_array_set_size(expect->stands, n);
+    stands = (struct corr_stand *)expect->stands->data;
+    for (uint32_t i = 0; i < result->sightings->len; i++) {
         const struct corr_sighting *s = corr_result_sighting(result, i);
         const struct corr_packet *packet = corr_result_packet(result, s->packet);
         struct corr_stand stand = {.conv = result->obs_conv[s->obs],
@@ -137,35 +248,33 @@ static void stands_collect(const struct corr_work *work, struct corr_expect *exp
                                    .before = CORR_NONE,
                                    .after = CORR_NONE,
                                    .dir = corr_store_obs(work->store, s->obs)->dir};
+        const struct followers *next;
 
-        expect->stand_of[i] = CORR_NONE;
-        if (s->duplicate || packet->ambiguous)
+        if (i == packet->first)
+            packet_followers(result, packet, followers);
+        if (!has_stand(result, s))
             continue;
-        for (uint32_t k = packet->first; k < packet->first + packet->n; k++)
-            if (corr_result_sighting(result, k)->prev == i)
-                stand.to = result->obs_conv[corr_result_sighting(result, k)->obs];
-        g_array_append_val(expect->stands, stand);
-        if (stand.to != CORR_NONE) {
-            uint32_t next = packet->first;
-            const struct corr_obs *a = corr_store_obs(work->store, s->obs), *b;
-            struct corr_pass pass;
+        next = &g_array_index(followers, struct followers, i - packet->first);
+        if (next->last != CORR_NONE) {
+            const struct corr_obs *a = corr_store_obs(work->store, s->obs);
+            const struct corr_obs *b =
+                corr_result_obs(result, corr_result_sighting(result, next->first));
+            struct corr_pass pass = {a->point, b->point, a->time_ns, b->time_ns - a->time_ns};
 
-            while (corr_result_sighting(result, next)->prev != i)
-                next++;
-            b = corr_result_obs(result, corr_result_sighting(result, next));
-            pass = (struct corr_pass){a->point, b->point, a->time_ns, b->time_ns - a->time_ns,
-                                      a->ip_len};
+            stand.to = result->obs_conv[corr_result_sighting(result, next->last)->obs];
             if (a->point != b->point) {
                 g_array_append_val(expect->passes, pass);
-                longest_tell(expect, &pass);
-                /* Later fragments may be those of a tunnel, which ends where the packet goes on. */
-                if (a->kind != CORR_KIND_FRAGMENT)
-                    class_tell(work, expect, s->obs, b->point, packet->flow);
+                pass_tell(work, expect, &told[stand.conv * 2 + stand.dir], &stand, b->point,
+                          packet->flow);
             }
         }
+        stands[place[stand.conv * 2 + stand.dir]++] = stand;
     }
-    stands_sort((struct corr_stand *)expect->stands->data, expect->stands->len);
+    stands_sort(stands, n);
     corr_passes_sort(expect->passes);
+    g_array_unref(followers);
+    g_free(told);
+    g_free(place);
 }
 
 static void stands_link(const struct corr_work *work, struct corr_expect *expect)
@@ -173,6 +282,8 @@ static void stands_link(const struct corr_work *work, struct corr_expect *expect
     struct corr_stand *stands = (struct corr_stand *)expect->stands->data;
     uint32_t n = expect->stands->len, last = CORR_NONE;
 
+    expect->stand_of = g_new(uint32_t, work->result->sightings->len + 1);
+    memset(expect->stand_of, 0xff, sizeof(uint32_t) * work->result->sightings->len);
     expect->run = g_malloc(sizeof *expect->run * (work->result->n_convs + 1));
     memset(expect->run, 0xff, sizeof *expect->run * (work->result->n_convs + 1));
     for (uint32_t i = 0; i < n; i++) {
@@ -239,7 +350,6 @@ static void ways_collect(const struct corr_work *work, struct corr_expect *expec
         expect->way[c][0] = expect->way[c][1] = (struct corr_way_on){CORR_NONE, 0};
     for (uint32_t i = 0, end; i < n; i = end) {
         const struct corr_stand *first = &g_array_index(expect->stands, struct corr_stand, i);
-        struct corr_way_on way;
 
         for (end = i + 1; end < n; end++) {
             const struct corr_stand *s = &g_array_index(expect->stands, struct corr_stand, end);
@@ -247,16 +357,19 @@ static void ways_collect(const struct corr_work *work, struct corr_expect *expec
             if (s->conv != first->conv || s->dir != first->dir)
                 break;
         }
-        way = way_find(expect, i, end);
-        expect->way[first->conv][first->dir] = way;
-        for (uint32_t k = i; way.to != CORR_NONE && k < end; k++) {
-            const struct corr_stand *s = &g_array_index(expect->stands, struct corr_stand, k);
-            const struct corr_obs *obs = corr_store_obs(work->store, s->obs);
-            struct corr_pass due = {obs->point, corr_result_conv(work->result, way.to)->point,
-                                    obs->time_ns, 0, obs->ip_len};
+        expect->way[first->conv][first->dir] = way_find(expect, i, end);
+    }
+    /* In the order of packets, which is nearly that of time. */
+    for (uint32_t i = 0; i < work->result->sightings->len; i++) {
+        const struct corr_sighting *s = corr_result_sighting(work->result, i);
+        const struct corr_obs *obs = corr_store_obs(work->store, s->obs);
+        uint32_t to = expect->way[work->result->obs_conv[s->obs]][obs->dir].to;
+        struct corr_pass due = {obs->point, 0, obs->time_ns, 0};
 
-            g_array_append_val(expect->dues, due);
-        }
+        if (to == CORR_NONE || !has_stand(work->result, s))
+            continue;
+        due.q = corr_result_conv(work->result, to)->point;
+        g_array_append_val(expect->dues, due);
     }
     corr_passes_sort(expect->dues);
 }
@@ -268,9 +381,14 @@ static bool time_less(const int64_t *a, const int64_t *b)
 
 CORR_SORT_DEFINE(times_sort, int64_t, time_less)
 
+static uint64_t source_key(uint32_t point, const struct corr_addr *addr)
+{
+    return corr_hash_mix(point, corr_hash(addr->bytes, 16));
+}
+
 static void coverage_find(const struct corr_work *work, struct corr_expect *expect)
 {
-    uint32_t points = work->store->points->len, n = work->store->obs->len, *place;
+    uint32_t points = work->store->points->len, n = work->store->obs->len, *place, (*seen)[2];
 
     expect->first_ns = g_new0(int64_t, points + 1);
     expect->last_ns = g_new0(int64_t, points + 1);
@@ -279,17 +397,25 @@ static void coverage_find(const struct corr_work *work, struct corr_expect *expe
     expect->protos = g_malloc0(sizeof *expect->protos * (points + 1));
     expect->times_first = g_new0(uint32_t, points + 2);
     expect->times = g_new(int64_t, n + 1);
+    seen = g_malloc0(sizeof *seen * (work->result->n_convs + 1));
     for (uint32_t i = 0; i < n; i++) {
         const struct corr_obs *obs = corr_store_obs(work->store, i);
-        const struct corr_conv *conv = corr_result_conv(work->result, work->result->obs_conv[i]);
 
         expect->times_first[obs->point + 1]++;
         expect->snapped[obs->point] |= (obs->have & CORR_HAVE_SNAPPED) != 0;
-        expect->protos[obs->point][conv->proto]++;
-        g_hash_table_add(expect->sources,
-                         GSIZE_TO_POINTER(corr_hash_mix(
-                             obs->point, corr_hash(conv->end[obs->dir].addr.bytes, 16))));
+        seen[work->result->obs_conv[i]][obs->dir]++;
     }
+    for (uint32_t c = 0; c < work->result->n_convs; c++) {
+        const struct corr_conv *conv = corr_result_conv(work->result, c);
+
+        for (unsigned dir = 0; dir < 2; dir++) {
+            expect->protos[conv->point][conv->proto] += seen[c][dir];
+            if (seen[c][dir] > 0)
+                g_hash_table_add(expect->sources,
+                                 GSIZE_TO_POINTER(source_key(conv->point, &conv->end[dir].addr)));
+        }
+    }
+    g_free(seen);
     for (uint32_t p = 0; p < points; p++)
         expect->times_first[p + 1] += expect->times_first[p];
     place = g_memdup2(expect->times_first, sizeof *place * (points + 1));
@@ -368,9 +494,8 @@ uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expec
         /* To a host that nothing else goes to: only if it never spoke here, and nobody answered. */
         if (kind == CLASS_SRC && class->flows >= 2 && class->two_dst && unanswered &&
             at->have & CORR_HAVE_MAC &&
-            !g_hash_table_contains(expect->sources,
-                                   GSIZE_TO_POINTER(corr_hash_mix(
-                                       at->point, corr_hash(conv->end[!at->dir].addr.bytes, 16)))))
+            !g_hash_table_contains(expect->sources, GSIZE_TO_POINTER(source_key(
+                                                        at->point, &conv->end[!at->dir].addr))))
             return class->q;
     }
     return CORR_NONE;
@@ -397,7 +522,7 @@ void corr_expect_around(const struct corr_expect *expect, uint32_t p, uint32_t q
                         const struct corr_pass **before, const struct corr_pass **after)
 {
     const struct corr_pass *all = (const struct corr_pass *)expect->passes->data;
-    struct corr_pass key = {p, q, t_ns, INT64_MIN, 0};
+    struct corr_pass key = {p, q, t_ns, INT64_MIN};
     uint32_t lo = passes_below(expect->passes, &key);
 
     *before = lo > 0 && all[lo - 1].p == p && all[lo - 1].q == q ? &all[lo - 1] : NULL;
@@ -421,7 +546,7 @@ static uint32_t times_below(const struct corr_expect *expect, uint32_t point, in
 
 uint32_t corr_passes_count(const GArray *passes, uint32_t p, uint32_t q, int64_t from, int64_t to)
 {
-    struct corr_pass first = {p, q, from, INT64_MIN, 0}, end = {p, q, to, INT64_MAX, 0};
+    struct corr_pass first = {p, q, from, INT64_MIN}, end = {p, q, to, INT64_MAX};
 
     return passes_below(passes, &end) - passes_below(passes, &first);
 }

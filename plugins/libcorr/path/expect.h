@@ -23,7 +23,6 @@ struct corr_stand {
 struct corr_pass {
     uint32_t p, q;
     int64_t t_ns, d_ns;
-    uint32_t ip_len;
 };
 
 /* Where packets of one station and direction go on to. */

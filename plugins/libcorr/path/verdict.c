@@ -191,8 +191,7 @@ static void bursts_excuse(struct corr_judge *j)
             packet->missed == 0 ? NULL : g_ptr_array_index(j->result->missed, packet->missed - 1);
 
         for (uint32_t i = 0; points != NULL && i < points->len; i++) {
-            struct corr_pass miss = {at->point, g_array_index(points, uint32_t, i), at->time_ns, 0,
-                                     0};
+            struct corr_pass miss = {at->point, g_array_index(points, uint32_t, i), at->time_ns, 0};
 
             g_array_append_val(misses, miss);
         }
