@@ -69,6 +69,13 @@
     }
 #endif
 
+/* What preferences of the kind "bool" are kept in, and what a table's callbacks return. */
+#if COMPAT_VERSION >= COMPAT_WIRESHARK(4, 2)
+typedef bool compat_bool;
+#else
+typedef gboolean compat_bool;
+#endif
+
 /*
  * Name and description of an interface, "unknown" where the file has none.
  * 4.0 knows one section only: COMPAT_SECTION_INTERFACES is 0 and the answer is

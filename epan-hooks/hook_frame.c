@@ -19,6 +19,7 @@
 #include "hook_export.h"
 #include "hook_fields.h"
 #include "hook_points.h"
+#include "hook_prefs.h"
 #include "view.h"
 
 #define NS_PER_S 1000000000
@@ -46,11 +47,14 @@ static void session_free(void)
 /* Runs for every file, reload and redissection. */
 static void session_new(void)
 {
+    struct corr_config config = {0};
+
     session_free();
-    session.engine = corr_engine_new(NULL);
+    hook_prefs_config(&config);
+    session.engine = corr_engine_new(&config);
     session.view = corr_view_new();
     session.points = hook_points_new(session.engine);
-    hook_export_begin(NULL);
+    hook_export_begin(hook_prefs_export_point());
 }
 
 static void session_end(void)
@@ -158,6 +162,7 @@ void hook_frame_register(void)
     proto = proto_register_protocol("Packet Correlation", "CORR", HOOK_NAME);
     hook_fields_register(proto);
     hook_expert_register(proto);
+    hook_prefs_register(proto);
     tap = register_tap(HOOK_NAME);
     register_init_routine(session_new);
     register_cleanup_routine(session_end);

@@ -2,10 +2,10 @@
 /*
  * hook_points.c - from a frame's interface to the engine's capture point.
  *
- * A point is one (section, interface) of the file.  Its name is the
- * interface's name, else its description, else the file that mergecap says it
- * came from, else "if<N>".  Names are made once per point; after that a frame
- * costs one look into an array.
+ * A point is one (section, interface) of the file.  Its name is the user's for
+ * it, else the interface's name, else its description, else the file that
+ * mergecap says it came from, else "if<N>".  Names are made once per point;
+ * after that a frame costs one look into an array.
  */
 #include "compat.h"
 #include "hook_points.h"
@@ -17,10 +17,12 @@
 #include <wiretap/wtap.h>
 
 #include "corr.h"
+#include "hook_prefs.h"
 
 /* Points of section 0 below this interface number are found by index, others by hashing. */
 #define DIRECT_MAX 4096
 #define NO_POINT UINT32_MAX
+#define N_NAMES 4 /* interface name, description, file, number */
 
 struct hook_points {
     struct corr_engine *engine;
@@ -64,25 +66,23 @@ static unsigned count_interfaces(struct packet_provider_data *file)
 }
 
 /*
- * The interface's if_name, else its if_description, else NULL.
+ * The number by which Wireshark names an interface.  False if it cannot be told.
  *
  * Where Wireshark takes no section, interfaces are numbered through the file.
  * In section 0 that is the same number; in later ones it can be told only if
  * every section has one interface, as in files that were concatenated.
  */
-static const char *interface_name(const packet_info *pinfo, unsigned section, unsigned interface)
+static bool file_interface(const packet_info *pinfo, unsigned section, unsigned *interface)
 {
     struct packet_provider_data *file = compat_provider(pinfo->epan);
-    const char *name;
 
-    if (!COMPAT_SECTION_INTERFACES && section > 0) {
-        if (!file || !file->wth || interface > 0 ||
-            count_interfaces(file) != wtap_file_get_num_shbs(file->wth))
-            return NULL;
-        interface = section;
-    }
-    name = known(compat_interface_name(pinfo->epan, section, interface));
-    return name ? name : known(compat_interface_description(pinfo->epan, section, interface));
+    if (COMPAT_SECTION_INTERFACES || section == 0)
+        return true;
+    if (!file || !file->wth || *interface > 0 ||
+        count_interfaces(file) != wtap_file_get_num_shbs(file->wth))
+        return false;
+    *interface = section;
+    return true;
 }
 
 /*
@@ -126,21 +126,49 @@ static char *merged_file_name(const packet_info *pinfo, unsigned section, unsign
     return name;
 }
 
+/* All that an interface may be called by, best first; free them.  At least one. */
+static unsigned collect_names(const packet_info *pinfo, unsigned section, unsigned interface,
+                              bool has_interface, char **names)
+{
+    unsigned n = 0, number = interface;
+    const char *text;
+
+    if (has_interface && file_interface(pinfo, section, &number)) {
+        text = known(compat_interface_name(pinfo->epan, section, number));
+        if (text)
+            names[n++] = g_utf8_make_valid(text, -1);
+        text = known(compat_interface_description(pinfo->epan, section, number));
+        if (text)
+            names[n++] = g_utf8_make_valid(text, -1);
+    }
+    if (has_interface) {
+        names[n] = merged_file_name(pinfo, section, interface);
+        n += names[n] != NULL;
+    }
+    names[n++] = g_strdup_printf("if%u", interface);
+    return n;
+}
+
 static uint32_t point_new(struct hook_points *points, const packet_info *pinfo, unsigned section,
                           unsigned interface, bool has_interface)
 {
-    const char *given = has_interface ? interface_name(pinfo, section, interface) : NULL;
-    char *name = NULL;
+    const char *names[N_NAMES + 1];
+    char *owned[N_NAMES];
+    unsigned n = collect_names(pinfo, section, interface, has_interface, owned);
+    struct corr_point_settings settings;
+    const char *name = "";
+    bool is_known;
     uint32_t point;
 
-    if (given)
-        name = g_utf8_make_valid(given, -1);
-    else if (has_interface)
-        name = merged_file_name(pinfo, section, interface);
-    if (!name)
-        name = g_strdup_printf("if%u", interface);
-    point = corr_engine_add_point(points->engine, section, interface, name);
-    g_free(name);
+    for (unsigned i = 0; i < n; i++)
+        names[i] = owned[i];
+    names[n] = NULL;
+    is_known = hook_prefs_point(section, interface, names, &name, &settings);
+    point = corr_engine_add_point(points->engine, section, interface, *name ? name : names[0]);
+    if (is_known)
+        corr_engine_set_point(points->engine, point, &settings);
+    for (unsigned i = 0; i < n; i++)
+        g_free(owned[i]);
     return point;
 }
 

@@ -55,6 +55,7 @@ enum corr_correction {
 struct corr_config {
     uint32_t max_observations;       /* later frames are counted, not stored; 20 million */
     enum corr_correction correction; /* AUTO */
+    uint32_t closed_tunnels;         /* not to look into: 1 << enum corr_encap_kind; none */
 };
 
 /* What the user knows of a capture point and frames need not show.  Zero: nothing. */

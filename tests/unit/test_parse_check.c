@@ -7,7 +7,7 @@ unsigned parse_cut(const struct frame *frame, uint32_t cap, struct corr_parsed *
     uint8_t *copy = g_memdup2(frame->bytes, cap); /* NULL if cap is 0 */
     struct corr_frame f = {
         .number = 1, .link = frame->link, .wire_len = frame->len, .cap_len = cap, .data = copy};
-    unsigned n = corr_parse(&f, out);
+    unsigned n = corr_parse(&f, 0, out);
 
     g_assert_cmpuint(n, >=, 1);
     g_assert_cmpuint(n, <=, CORR_PARSE_MAX);

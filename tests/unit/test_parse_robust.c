@@ -140,7 +140,7 @@ static void test_nothing(void)
     struct corr_parsed out[CORR_PARSE_MAX];
     struct corr_frame frame = {.link = 1, .wire_len = 60};
 
-    g_assert_cmpuint(corr_parse(&frame, out), ==, 1);
+    g_assert_cmpuint(corr_parse(&frame, 0, out), ==, 1);
     g_assert_cmpint(out[0].kind, ==, CORR_KIND_UNKNOWN);
     g_assert_cmpstr(out[0].unknown, ==, "Ethernet header not captured");
     g_assert_true(out[0].have & CORR_HAVE_SNAPPED);

@@ -251,6 +251,37 @@ static void test_depth(void)
     g_assert_cmpstr(tags.unknown, ==, "too many encapsulations");
 }
 
+/* A closed tunnel is not looked into; what is no tunnel (a VLAN tag) is peeled all the same. */
+static void test_closed(void)
+{
+    for (const struct sample *sample = tunnel_samples; sample->name; sample++) {
+        struct corr_parsed open[CORR_PARSE_MAX], closed[CORR_PARSE_MAX];
+        struct frame frame;
+
+        build(&frame, sample->layers);
+        struct corr_frame f = {.number = 1,
+                               .link = sample->link,
+                               .wire_len = frame.len,
+                               .cap_len = frame.len,
+                               .data = frame.bytes};
+        corr_parse(&f, 0, open);
+        corr_parse(&f, UINT32_MAX, closed);
+        bool has_tunnel = false;
+        for (unsigned i = 0; i < open->n_encap; i++)
+            has_tunnel |= corr_encap_is_tunnel(open->encap[i].kind);
+        if (!has_tunnel) {
+            g_assert_cmpuint(closed->n_encap, ==, open->n_encap);
+            continue;
+        }
+        /* Of SRv6 the header stays, as the outer packet has it. */
+        for (unsigned i = 0; i < closed->n_encap; i++)
+            g_assert_true(!corr_encap_is_tunnel(closed->encap[i].kind) ||
+                          closed->encap[i].kind == CORR_ENCAP_SRV6);
+        g_assert_cmpint(closed->kind, !=, CORR_KIND_UNKNOWN);
+        g_assert_true(closed->payload < open->payload);
+    }
+}
+
 static void test_words(void)
 {
     for (int i = 0; i < CORR_ENCAP_COUNT; i++) {
@@ -269,5 +300,6 @@ void add_tunnel_tests(void)
     g_test_add_func("/parse/tunnel/mpls-opaque", test_mpls_opaque);
     g_test_add_func("/parse/tunnel/segments-left", test_segments_left);
     g_test_add_func("/parse/tunnel/depth", test_depth);
+    g_test_add_func("/parse/tunnel/closed", test_closed);
     g_test_add_func("/parse/tunnel/words", test_words);
 }

@@ -344,7 +344,7 @@ static const struct link *find_link(uint32_t number)
     return NULL;
 }
 
-unsigned corr_parse(const struct corr_frame *frame, struct corr_parsed *out)
+unsigned corr_parse(const struct corr_frame *frame, uint32_t closed, struct corr_parsed *out)
 {
     static const uint8_t nothing[1];
     uint32_t cap = frame->data != NULL ? frame->cap_len : 0;
@@ -355,6 +355,7 @@ unsigned corr_parse(const struct corr_frame *frame, struct corr_parsed *out)
         .out = out,
         .count = 1,
         .ethernet = frame->link == 1,
+        .closed = closed,
     };
     const struct link *link = find_link(frame->link);
 

@@ -34,6 +34,7 @@ struct corr_walk {
     unsigned count;          /* ... of which so many are done */
     unsigned ip_layers;      /* IP headers seen */
     uint32_t frag_start;     /* where the payload of the fragmented layer begins */
+    uint32_t closed;         /* tunnels not to look into: 1 << enum corr_encap_kind */
     bool ethernet;           /* the frame is Ethernet, so it may have been padded */
 };
 

@@ -38,34 +38,38 @@ enum corr_kind {
     CORR_KIND_IP,         /* any other IP protocol: ESP, SCTP, OSPF, other ICMP ... */
 };
 
-/* The encapsulations that can be peeled.  Columns: id, word as users read it, what `id` holds. */
+/*
+ * The encapsulations that can be peeled.  Columns: id, word as users read it,
+ * whether it is a tunnel (which may be left closed), what `id` holds.
+ */
 /* clang-format off */
-#define CORR_ENCAPS(X)                                   \
-    X(VLAN,   "vlan")      /* VLAN ID                 */ \
-    X(MPLS,   "mpls")      /* label                   */ \
-    X(PPPOE,  "pppoe")     /* session ID              */ \
-    X(PBB,    "pbb")       /* I-SID                   */ \
-    X(VXLAN,  "vxlan")     /* VNI                     */ \
-    X(GENEVE, "geneve")    /* VNI                     */ \
-    X(GRE,    "gre")       /* key, 0 if none          */ \
-    X(NVGRE,  "nvgre")     /* VSID                    */ \
-    X(ERSPAN, "erspan")    /* session ID              */ \
-    X(GTPU,   "gtp-u")     /* TEID (one way)          */ \
-    X(IPIP,   "ip-in-ip")  /* 0                       */ \
-    X(SRV6,   "srv6")      /* 0                       */ \
-    X(L2TP,   "l2tp")      /* session ID              */ \
-    X(TEREDO, "teredo")    /* 0                       */ \
-    X(GUE,    "gue")       /* 0                       */ \
-    X(AH,     "ah")        /* SPI                     */ \
-    X(IPSEC,  "esp-null")  /* SPI                     */
+#define CORR_ENCAPS(X)                                          \
+    X(VLAN,   "vlan",      false)  /* VLAN ID                 */ \
+    X(MPLS,   "mpls",      false)  /* label                   */ \
+    X(PPPOE,  "pppoe",     false)  /* session ID              */ \
+    X(PBB,    "pbb",       false)  /* I-SID                   */ \
+    X(VXLAN,  "vxlan",     true)   /* VNI                     */ \
+    X(GENEVE, "geneve",    true)   /* VNI                     */ \
+    X(GRE,    "gre",       true)   /* key, 0 if none          */ \
+    X(NVGRE,  "nvgre",     true)   /* VSID                    */ \
+    X(ERSPAN, "erspan",    true)   /* session ID              */ \
+    X(GTPU,   "gtp-u",     true)   /* TEID (one way)          */ \
+    X(IPIP,   "ip-in-ip",  true)   /* 0                       */ \
+    X(SRV6,   "srv6",      true)   /* 0                       */ \
+    X(L2TP,   "l2tp",      true)   /* session ID              */ \
+    X(TEREDO, "teredo",    true)   /* 0                       */ \
+    X(GUE,    "gue",       true)   /* 0                       */ \
+    X(AH,     "ah",        false)  /* SPI                     */ \
+    X(IPSEC,  "esp-null",  false)  /* SPI                     */
 /* clang-format on */
 enum corr_encap_kind {
-#define CORR_ROW(id, word) CORR_ENCAP_##id,
+#define CORR_ROW(id, word, is_tunnel) CORR_ENCAP_##id,
     CORR_ENCAPS(CORR_ROW)
 #undef CORR_ROW
     CORR_ENCAP_COUNT
 };
 const char *corr_encap_word(enum corr_encap_kind kind);
+bool corr_encap_is_tunnel(enum corr_encap_kind kind);
 
 struct corr_encap {
     uint8_t kind; /* enum corr_encap_kind */
@@ -205,9 +209,10 @@ struct corr_parsed {
 
 /*
  * Parses one frame into `out[CORR_PARSE_MAX]` and returns how many packets it
- * holds, at least one (possibly of CORR_KIND_UNKNOWN).
+ * holds, at least one (possibly of CORR_KIND_UNKNOWN).  `closed`: tunnels whose
+ * outer packet is the packet, a bit per enum corr_encap_kind; 0: none.
  */
-unsigned corr_parse(const struct corr_frame *frame, struct corr_parsed *out);
+unsigned corr_parse(const struct corr_frame *frame, uint32_t closed, struct corr_parsed *out);
 
 /* Writes an address as text: dotted quad or RFC 5952.  `text` has CORR_ADDR_TEXT bytes. */
 #define CORR_ADDR_TEXT 48

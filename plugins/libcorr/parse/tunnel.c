@@ -13,12 +13,29 @@
 const char *corr_encap_word(enum corr_encap_kind kind)
 {
     static const char *const words[] = {
-#define CORR_ROW(id, word) [CORR_ENCAP_##id] = word,
+#define CORR_ROW(id, word, is_tunnel) [CORR_ENCAP_##id] = word,
         CORR_ENCAPS(CORR_ROW)
 #undef CORR_ROW
     };
 
     return words[kind];
+}
+
+bool corr_encap_is_tunnel(enum corr_encap_kind kind)
+{
+    static const bool tunnels[] = {
+#define CORR_ROW(id, word, is_tunnel) [CORR_ENCAP_##id] = is_tunnel,
+        CORR_ENCAPS(CORR_ROW)
+#undef CORR_ROW
+    };
+
+    return tunnels[kind];
+}
+
+/* The user wants to see the carrier. */
+static bool is_closed(const struct corr_walk *w, enum corr_encap_kind kind)
+{
+    return kind < CORR_ENCAP_COUNT && corr_encap_is_tunnel(kind) && w->closed >> kind & 1;
 }
 
 bool corr_parse_inner(struct corr_walk *w, struct corr_parsed *p, uint16_t type, struct corr_span s)
@@ -41,6 +58,8 @@ bool corr_peel(struct corr_walk *w, struct corr_parsed *p, enum corr_encap_kind 
     unsigned ip_layers = w->ip_layers;
     uint32_t frag_start = w->frag_start;
 
+    if (is_closed(w, kind))
+        return false;
     if ((kind == NO_ENCAP || corr_encap_push(p, kind, id)) && corr_parse_inner(w, p, type, s))
         return true;
     *p = outer;
@@ -286,6 +305,8 @@ bool corr_peel_proto(struct corr_walk *w, struct corr_parsed *p, uint8_t proto, 
 {
     bool srv6 = p->n_encap > 0 && p->encap[p->n_encap - 1].kind == CORR_ENCAP_SRV6;
 
+    if (srv6 && is_closed(w, CORR_ENCAP_SRV6))
+        return false;
     switch (proto) {
     case CORR_PROTO_IP4:
         return corr_peel(w, p, srv6 ? NO_ENCAP : CORR_ENCAP_IPIP, 0, CORR_ETHERTYPE_IP4, s);

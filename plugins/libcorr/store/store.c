@@ -448,7 +448,7 @@ void corr_store_add_frame(struct corr_store *store, const struct corr_frame *fra
         return;
     if (frame->number <= store->last_frame)
         take_back(store, frame->number);
-    n = corr_parse(frame, packets);
+    n = corr_parse(frame, store->config.closed_tunnels, packets);
     if (packets[0].have & CORR_HAVE_IFINDEX && store->points->len < UINT16_MAX - 1)
         at = point_of_ifindex(store, at, packets[0].ifindex);
     if (corr_store_point(store, at)->collapsed)
