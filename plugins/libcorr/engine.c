@@ -2,6 +2,7 @@
 /* The engine: the store, and the pipeline that turns it into answers. */
 #include "corr.h"
 
+#include "match/learn.h"
 #include "match/match.h"
 #include "path/clock.h"
 #include "path/hops.h"
@@ -153,8 +154,7 @@ void corr_engine_settle(struct corr_engine *engine)
     array_unref(work.members);
     array_unref(work.instances);
     array_unref(work.chosen);
-    array_unref(work.delays);
-    array_unref(work.delays_pooled);
+    corr_delays_free(work.delays);
     engine->result = result;
 }
 

@@ -15,6 +15,16 @@ struct corr_expectation {
     unsigned n;
 };
 
+/* How long packets took: passages are added at first, and asked for afterwards. */
+struct corr_delays *corr_delays_new(const struct corr_work *work);
+void corr_delays_free(struct corr_delays *delays);
+
+/* One packet at two points, the lower one first. */
+void corr_delays_add(struct corr_delays *delays, uint32_t obs_p, uint32_t obs_q, uint32_t flow_dir);
+
+/* From now on the order of stations is known: other flows that went the same way may answer. */
+void corr_delays_pool(struct corr_work *work);
+
 /*
  * Time of observation k minus time of observation i that one packet would show.
  * The same flow direction is asked first, then all that went the same way.

@@ -11,7 +11,7 @@
  *     tenants.c    ... unless two tenants use the same addresses
  *     cells.c      inside a flow direction, observations of equal content (for
  *                  TCP: of the same bytes) meet in one cell
- *     learn.c      what cells without a choice say about fields and delays
+ *     learn.c      what cells without a choice say about fields and delays (delays.c)
  *     assign.c     a cell with several sightings at one local flow is divided
  *                  into packets: IDs, time stamps, and order-preserving
  *                  alignment under the learned delays
@@ -48,17 +48,6 @@ struct corr_pair_facts {
     uint32_t id_same, id_differs;
     uint32_t ts_same, ts_differs;
 };
-
-/* Times between two points: D = time at q minus time at p, p < q. */
-struct corr_delay {
-    uint32_t p, q;
-    uint32_t group;          /* flow * 2 + dir; pooled: which way the packet went, enum corr_way */
-    uint32_t conv_p, conv_q; /* local flows */
-    int64_t t_ns;            /* at p */
-    int64_t d_ns;
-};
-
-enum corr_way { CORR_WAY_ANY, CORR_WAY_FORTH, CORR_WAY_BACK };
 
 /*
  * Packets of several tenants with equal addresses and ports are mixed in one local
@@ -98,8 +87,7 @@ struct corr_work {
     GArray *chosen;    /* uint32_t observations */
 
     struct corr_pair_facts *pairs; /* points x points, p < q */
-    GArray *delays;                /* struct corr_delay by (p, q, flow_dir, t) */
-    GArray *delays_pooled;         /* the same by (p, q, way, t); each once more under "any" */
+    struct corr_delays *delays;    /* match/learn.h */
 };
 
 void corr_convs_split(struct corr_work *work);
@@ -107,7 +95,6 @@ void corr_fragments_join(struct corr_work *work);
 void corr_flows_link(struct corr_work *work);
 void corr_cells_build(struct corr_work *work);
 void corr_cells_learn(struct corr_work *work);
-void corr_delays_pool(struct corr_work *work); /* once the order of stations is known */
 /* `informed`: order, clock and learned facts may be used; otherwise cells with a choice stay open.
  */
 void corr_cells_assign(struct corr_work *work, bool informed);
