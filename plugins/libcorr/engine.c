@@ -4,6 +4,7 @@
 
 #include "match/learn.h"
 #include "match/match.h"
+#include "match/shift.h"
 #include "path/clock.h"
 #include "path/hops.h"
 #include "path/order.h"
@@ -149,6 +150,7 @@ void corr_engine_settle(struct corr_engine *engine)
     g_free(work.doubts);
     g_free(work.dseq);
     g_free(work.dts);
+    corr_shifts_free(work.shifts);
     g_free(work.pairs);
     array_unref(work.cells);
     array_unref(work.members);

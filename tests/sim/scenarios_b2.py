@@ -4,8 +4,8 @@ from boxes import Bridge, Tunnel, mpls, vlan
 from net import MS, US, Pkt
 from packets import TCP, frame_bytes, ip
 from scenarios_a import t_conns, u_stream
-from scenarios_b import firewall
-from topo import build, scenario, t5
+from scenarios_b import firewall, pat, rexmit_pairs, said_changes
+from topo import build, data_once, scenario, t5
 
 ENDS = dict(left=("10.1.0.10", "10.1.0.11"), right=("203.0.113.5",))
 T1, T2 = ip("172.16.0.1"), ip("172.16.9.1")
@@ -117,24 +117,76 @@ def b22(seed):
     return net
 
 
-@scenario("B23", "an application gateway makes a command one byte longer", drops=0, nat=0)
-def b23(seed):
-    def gateway(sim):
-        shift = {}
+def gateway(grown):
+    """Rewrites data segments of direction 1: {number: bytes that it becomes longer}."""
+    def make(sim):
+        shifts = {}        # flow: [(first sequence number behind, bytes added so far)]
+
+        def shifted(flow, seq):
+            total = 0
+            for at, by in shifts.get(flow, ()):
+                if 0 <= (seq - at) & 0xFFFFFFFF < 1 << 31:
+                    total = by
+            return total
 
         def rewrite(pkt, dir):
             if pkt.proto != TCP:
                 return
             if dir == 1:
-                at = shift.get(pkt.flow)
-                if pkt.data_n == 5:
-                    shift[pkt.flow] = pkt.seq
-                    pkt.payload, pkt.psum = pkt.payload[:30] + b",1" + pkt.payload[31:], None
-                elif at is not None and (pkt.seq - at) & 0xFFFFFFFF < 1 << 31:
-                    pkt.seq = (pkt.seq + 1) & 0xFFFFFFFF
-            elif pkt.flow in shift and 0 < (pkt.ack - shift[pkt.flow]) & 0xFFFFFFFF < 1 << 31:
-                pkt.ack = (pkt.ack - 1) & 0xFFFFFFFF
+                before = shifted(pkt.flow, pkt.seq)
+                by = grown.get(pkt.data_n, 0) if pkt.payload else 0
+                if by:
+                    end = (pkt.seq + len(pkt.payload)) & 0xFFFFFFFF
+                    if (end, before + by) not in shifts.setdefault(pkt.flow, []):
+                        shifts[pkt.flow].append((end, before + by))
+                    pkt.payload = pkt.payload[:30] + b",11,22,33,44"[:1 + max(0, by)] + \
+                        pkt.payload[31 - min(0, by):]
+                    pkt.psum = None
+                pkt.seq = (pkt.seq + before) & 0xFFFFFFFF
+            elif pkt.flow in shifts:
+                # What is acknowledged lies behind as many rewritten commands.
+                total = 0
+                for at, by in shifts[pkt.flow]:
+                    if 0 <= (pkt.ack - by - at) & 0xFFFFFFFF < 1 << 31:
+                        total = by
+                pkt.ack = (pkt.ack - total) & 0xFFFFFFFF
         return rewrite
-    net = t5(seed, fw=firewall(gateway))
+    return make
+
+
+@scenario("B23", "an application gateway makes a command one byte longer", drops=0, nat=0,
+          checks=[said_changes("payload", "seq +1", where="fwo"),
+                  said_changes("ack -1", where="fwi")])
+def b23(seed):
+    net = t5(seed, fw=firewall(gateway({5: 1})))
+    t_conns(net, 5, 20, 500)
+    return net.finish()
+
+
+@scenario("B23b", "two commands rewritten behind PAT, longer and shorter; losses behind them",
+          drops=10, nat=5, checks=[rexmit_pairs, said_changes("payload", "seq +7", "seq +4",
+                                                              where="fwo")])
+def b23b(seed):
+    net = t5(seed, fw=firewall(gateway({3: 7, 11: -3}), pat))
+    drops = [data_once(1, (7, 15), flow=("t", 80, i)) for i in range(5)]
+    net.l_srv.drop = lambda pkt, d, n: any(f(pkt, d, n) for f in drops)
+    t_conns(net, 5, 20, 500)
+    return net.finish()
+
+
+@scenario("B23c", "the rewritten command is the first, 96 bytes kept behind the gateway", drops=0,
+          nat=0)
+def b23c(seed):
+    short = dict(snaplen=110)
+    net = t5(seed, fw=firewall(gateway({0: 2})), clocks={"fwo": short, "srv": short})
+    t_conns(net, 5, 20, 500)
+    return net.finish()
+
+
+@scenario("B23d", "nothing but an acknowledgement follows the rewritten command", drops=0, nat=0,
+          checks=[said_changes("payload", where="fwo")])
+def b23d(seed):
+    # Three bytes short, the server waits for ever.
+    net = t5(seed, fw=firewall(gateway({3: -3})))
     t_conns(net, 5, 20, 500)
     return net.finish()

@@ -283,12 +283,13 @@ static uint8_t method_of(const struct corr_work *work, const struct corr_cell *c
         const struct corr_conv *conv = corr_result_conv(work->result, c);
         bool other = flip ^ work->result->conv_flip[c];
 
-        if (cell->range &&
-            corr_store_obs(work->store, obs[i])->len != corr_store_obs(work->store, obs[0])->len)
+        if (cell->range && corr_work_len(work, obs[i]) != corr_work_len(work, obs[0]))
             return CORR_METHOD_RANGE;
         for (unsigned e = 0; e < 2; e++)
             translated |= !corr_addr_equal(&first->end[e].addr, &conv->end[e ^ other].addr) ||
                           first->end[e].port != conv->end[e ^ other].port;
+        translated |= cell->range && corr_store_obs(work->store, obs[i])->seq !=
+                                         corr_store_obs(work->store, obs[0])->seq;
         for (unsigned d = 0; d < 2; d++)
             translated |= work->dseq[c][d] != work->dseq[work->result->obs_conv[obs[0]]][d ^ other];
     }

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Inside one direction of one flow, observations of equal content meet in a
- * cell.  TCP data meets by bytes: all boundaries that any point shows cut the
- * stream into elementary ranges, and a range is a cell of the frames that hold
- * it, however large they are.
+ * cell.  TCP data meets by bytes: stream.c.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "match/match.h"
+#include "match/cells.h"
 #include "store/hash.h"
 #include "store/sort.h"
 
@@ -16,8 +14,6 @@
 #define MIRROR_NS INT64_C(1000000)
 /* ... while a routing loop brings a packet back with a lower TTL. */
 #define PASS_NS INT64_C(2000000000)
-/* Frames times ranges that one flow direction may have before it is matched by whole frames. */
-#define RANGES_PER_FRAME 64u
 
 struct flow_facts {
     uint8_t level;  /* longest prefix that every sighting has */
@@ -97,12 +93,6 @@ static uint64_t cell_key(const struct corr_work *work, uint32_t i, const struct 
     return key;
 }
 
-static bool is_range(const struct corr_obs *obs)
-{
-    return obs->kind == CORR_KIND_TCP && obs->have & CORR_HAVE_TCP && obs->have & CORR_HAVE_LEN &&
-           obs->len > 0 && !(obs->tcp_flags & CORR_TCP_SYN);
-}
-
 /* What a damaged datagram still shares with its undamaged sightings. */
 static uint64_t damage_key(const struct corr_work *work, uint32_t i)
 {
@@ -127,7 +117,7 @@ static GHashTable *damaged_find(const struct corr_work *work, const struct flow_
             bool bad = obs->have & CORR_HAVE_BAD_SUM;
             uint64_t key, cell, *found;
 
-            if (bad == pass || is_range(obs) || !(obs->have & CORR_HAVE_RESID))
+            if (bad == pass || corr_obs_is_range(obs) || !(obs->have & CORR_HAVE_RESID))
                 continue;
             key = damage_key(work, i);
             if (bad) {
@@ -155,7 +145,7 @@ static bool member_less(const struct member *a, const struct member *b)
 
 CORR_SORT_DEFINE(members_sort, struct member, member_less)
 
-static void cell_close(struct corr_work *work, struct corr_cell *cell)
+void corr_cell_close(struct corr_work *work, struct corr_cell *cell)
 {
     const uint32_t *conv = work->result->obs_conv;
     struct member few[8], *sorted = few;
@@ -187,7 +177,7 @@ static void plain_cells(struct corr_work *work, const struct flow_facts *facts)
         const struct corr_obs *obs = corr_store_obs(work->store, i);
         struct corr_keyed item = {.obs = i};
 
-        if (is_range(obs) || work->head[i] != CORR_NONE)
+        if (corr_obs_is_range(obs) || work->head[i] != CORR_NONE)
             continue;
         item.conv = corr_work_flow_dir(work, i);
         item.key = cell_key(work, i, &facts[item.conv / 2]);
@@ -208,154 +198,10 @@ static void plain_cells(struct corr_work *work, const struct flow_facts *facts)
 
         for (end = i; end < keys->len && items[end].key == items[i].key; end++)
             g_array_append_val(work->members, items[end].obs);
-        cell_close(work, &cell);
+        corr_cell_close(work, &cell);
     }
     g_array_unref(keys);
     g_hash_table_destroy(damaged);
-}
-
-struct range {
-    int64_t from, to;
-    uint32_t obs;
-};
-
-static bool range_less(const struct range *a, const struct range *b)
-{
-    if (a->from != b->from)
-        return a->from < b->from;
-    return a->to != b->to ? a->to < b->to : a->obs < b->obs;
-}
-
-CORR_SORT_DEFINE(ranges_sort, struct range, range_less)
-
-static bool cut_less(const int64_t *a, const int64_t *b)
-{
-    return *a < *b;
-}
-
-CORR_SORT_DEFINE(cuts_sort, int64_t, cut_less)
-
-static uint32_t cut_find(const int64_t *cuts, uint32_t n, int64_t at)
-{
-    uint32_t lo = 0, hi = n;
-
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-
-        if (cuts[mid] < at)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-/* Cells of one flow direction: one per elementary range, in stream order. */
-static void ranges_cut(struct corr_work *work, const struct range *ranges, uint32_t n,
-                       uint32_t flow_dir)
-{
-    int64_t *cuts = g_new(int64_t, 2 * (size_t)n + 1);
-    uint32_t n_cuts = 0, *start, *place;
-    uint64_t incidences = 0;
-
-    for (uint32_t i = 0; i < n; i++) {
-        cuts[2 * i] = ranges[i].from;
-        cuts[2 * i + 1] = ranges[i].to;
-    }
-    cuts_sort(cuts, 2 * (size_t)n);
-    for (uint32_t i = 0; i < 2 * n; i++)
-        if (n_cuts == 0 || cuts[n_cuts - 1] != cuts[i])
-            cuts[n_cuts++] = cuts[i];
-    start = g_new0(uint32_t, n_cuts + 2);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t from = cut_find(cuts, n_cuts, ranges[i].from);
-        uint32_t to = cut_find(cuts, n_cuts, ranges[i].to);
-
-        incidences += to - from;
-        if (incidences > (uint64_t)RANGES_PER_FRAME * n + 65536)
-            to = from + 1; /* hostile input: the frame counts for its first range only */
-        for (uint32_t c = from; c < to; c++)
-            start[c + 1]++;
-    }
-    for (uint32_t c = 0; c < n_cuts; c++)
-        start[c + 1] += start[c];
-    place = g_memdup2(start, sizeof *start * (n_cuts + 1));
-    {
-        uint32_t *held = g_new(uint32_t, start[n_cuts] + 1);
-        uint64_t seen = 0;
-
-        for (uint32_t i = 0; i < n; i++) {
-            uint32_t from = cut_find(cuts, n_cuts, ranges[i].from);
-            uint32_t to = cut_find(cuts, n_cuts, ranges[i].to);
-
-            seen += to - from;
-            if (seen > (uint64_t)RANGES_PER_FRAME * n + 65536)
-                to = from + 1;
-            for (uint32_t c = from; c < to; c++)
-                held[place[c]++] = ranges[i].obs;
-        }
-        for (uint32_t c = 0; c + 1 < n_cuts; c++) {
-            struct corr_cell cell = {.flow = flow_dir / 2,
-                                     .dir = flow_dir & 1,
-                                     .range = true,
-                                     .first = work->members->len,
-                                     .from = cuts[c],
-                                     .to = cuts[c + 1]};
-
-            if (start[c] == start[c + 1])
-                continue; /* bytes that no frame holds */
-            g_array_append_vals(work->members, &held[start[c]], start[c + 1] - start[c]);
-            cell_close(work, &cell);
-        }
-        g_free(held);
-    }
-    g_free(cuts);
-    g_free(start);
-    g_free(place);
-}
-
-/* Unwraps sequence numbers (RFC 9293, section 3.4) at each local flow by its own history. */
-static void stream_cells(struct corr_work *work)
-{
-    GArray *keys = g_array_new(FALSE, FALSE, sizeof(struct corr_keyed));
-    const struct corr_keyed *items;
-    int64_t(*last)[2] = g_malloc0(sizeof *last * (work->result->n_convs + 1));
-    bool(*begun)[2] = g_malloc0(sizeof *begun * (work->result->n_convs + 1));
-    GArray *ranges = g_array_new(FALSE, FALSE, sizeof(struct range));
-
-    for (uint32_t i = 0; i < work->store->obs->len; i++) {
-        struct corr_keyed item = {.obs = i};
-
-        if (!is_range(corr_store_obs(work->store, i)))
-            continue;
-        item.key = corr_work_flow_dir(work, i);
-        g_array_append_val(keys, item);
-    }
-    corr_keyed_sort((struct corr_keyed *)keys->data, keys->len);
-    items = (const struct corr_keyed *)keys->data;
-    for (size_t i = 0, end; i < keys->len; i = end) {
-        int64_t base = corr_work_seq(work, items[i].obs);
-
-        g_array_set_size(ranges, 0);
-        for (end = i; end < keys->len && items[end].key == items[i].key; end++) {
-            const struct corr_obs *obs = corr_store_obs(work->store, items[end].obs);
-            uint32_t conv = work->result->obs_conv[items[end].obs];
-            int64_t near = begun[conv][obs->dir] ? last[conv][obs->dir] : base;
-            struct range range = {.obs = items[end].obs};
-
-            range.from = near + (int32_t)(corr_work_seq(work, items[end].obs) - (uint32_t)near);
-            range.to = range.from + obs->len;
-            begun[conv][obs->dir] = true;
-            last[conv][obs->dir] = range.from;
-            g_array_append_val(ranges, range);
-        }
-        ranges_sort((struct range *)ranges->data, ranges->len);
-        ranges_cut(work, (const struct range *)ranges->data, ranges->len, (uint32_t)items[i].key);
-    }
-    g_free(last);
-    g_free(begun);
-    g_array_unref(keys);
-    g_array_unref(ranges);
 }
 
 bool corr_obs_same_content(const struct corr_obs *a, const struct corr_obs *b, bool *known)
@@ -518,8 +364,9 @@ void corr_cells_build(struct corr_work *work)
 
     work->cells = g_array_new(FALSE, FALSE, sizeof(struct corr_cell));
     work->members = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    /* Streams first: where they are found shifted, acknowledgements follow. */
+    corr_stream_cells(work);
     plain_cells(work, facts);
-    stream_cells(work);
     work->duplicate = g_new(uint32_t, work->store->obs->len + 1);
     memset(work->duplicate, 0xff, sizeof *work->duplicate * (work->store->obs->len + 1));
     for (unsigned counting = 2; counting-- > 0;)

@@ -9,6 +9,7 @@
  *     link.c       anchors vote for pairs of local flows; accepted pairs make
  *                  flows, and teach the transform between their members
  *     tenants.c    ... unless two tenants use the same addresses
+ *     shift.c      streams that a helper lengthened or shortened
  *     cells.c      inside a flow direction, observations of equal content (for
  *                  TCP: of the same bytes) meet in one cell
  *     learn.c      what cells without a choice say about fields and delays (delays.c)
@@ -66,6 +67,8 @@ struct corr_conv_seq {
     uint8_t ttl[2]; /* of the first packet; any protocol */
 };
 
+struct corr_shifts; /* match/shift.h */
+
 /* Everything that settling works with. */
 struct corr_work {
     const struct corr_store *store;
@@ -80,6 +83,7 @@ struct corr_work {
     /* per local flow: what has to be subtracted to compare with the flow's first member */
     uint32_t (*dseq)[2]; /* TCP sequence numbers, by direction of the local flow */
     uint32_t (*dts)[2];  /* TCP time stamps */
+    struct corr_shifts *shifts; /* streams of which dseq holds for the beginning only; NULL: none */
 
     GArray *cells;     /* struct corr_cell */
     GArray *members;   /* uint32_t observations */
@@ -111,19 +115,41 @@ static inline uint32_t corr_work_flow_dir(const struct corr_work *work, uint32_t
     return flow * 2 + (corr_store_obs(work->store, obs)->dir ^ work->result->conv_flip[conv]);
 }
 
-/* Sequence, acknowledgement and time stamps as the flow's first member would show them. */
+uint32_t corr_shift_place(const struct corr_work *work, uint32_t conv, unsigned dir, uint32_t seq);
+
+/* Number `seq` of one direction of a local flow, as the flow's first member would show it. */
+static inline uint32_t corr_work_place(const struct corr_work *work, uint32_t conv, unsigned dir,
+                                       uint32_t seq)
+{
+    return work->shifts == NULL ? seq - work->dseq[conv][dir]
+                                : corr_shift_place(work, conv, dir, seq);
+}
+
+/* Sequence, acknowledgement and time stamps likewise. */
 static inline uint32_t corr_work_seq(const struct corr_work *work, uint32_t i)
 {
     const struct corr_obs *obs = corr_store_obs(work->store, i);
 
-    return obs->seq - work->dseq[work->result->obs_conv[i]][obs->dir];
+    return corr_work_place(work, work->result->obs_conv[i], obs->dir, obs->seq);
+}
+
+/* TCP payload bytes as the flow's first member would show them: a helper may have added some. */
+static inline uint32_t corr_work_len(const struct corr_work *work, uint32_t i)
+{
+    const struct corr_obs *obs = corr_store_obs(work->store, i);
+    uint32_t conv = work->result->obs_conv[i];
+
+    if (work->shifts == NULL)
+        return obs->len;
+    return corr_work_place(work, conv, obs->dir, obs->seq + obs->len) -
+           corr_work_place(work, conv, obs->dir, obs->seq);
 }
 
 static inline uint32_t corr_work_ack(const struct corr_work *work, uint32_t i)
 {
     const struct corr_obs *obs = corr_store_obs(work->store, i);
 
-    return obs->ack - work->dseq[work->result->obs_conv[i]][!obs->dir];
+    return corr_work_place(work, work->result->obs_conv[i], !obs->dir, obs->ack);
 }
 
 static inline uint32_t corr_work_tsval(const struct corr_work *work, uint32_t i)

@@ -145,11 +145,13 @@ bool corr_pair_shifted(const struct corr_work *work, const struct corr_cell *cel
                        uint32_t k)
 {
     const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
-    int64_t ahead = (int32_t)(corr_work_seq(work, k) - corr_work_seq(work, i));
+    int64_t ahead = (int32_t)(corr_work_seq(work, k) - corr_work_seq(work, i)), len_a, len_b;
 
     if (!cell->range || a->kind != CORR_KIND_TCP || MAX(a->len, b->len) > SEGMENT_MAX)
         return false;
-    return !(ahead >= 0 && ahead + b->len <= a->len) && !(ahead <= 0 && ahead + b->len >= a->len);
+    len_a = corr_work_len(work, i);
+    len_b = corr_work_len(work, k);
+    return !(ahead >= 0 && ahead + len_b <= len_a) && !(ahead <= 0 && ahead + len_b >= len_a);
 }
 
 /*
