@@ -11,13 +11,13 @@
 # and the test's own folder $T has the same path as outside.  The mounts belong to a namespace that
 # ends with the command, so nothing is left behind and removing a folder cannot reach beyond it.
 #
-# They are kept in CORR_CHROOTS (default /var/cache/corr-chroots) and made again when the list of
-# packages below changes; to get newer packages, delete the folder.
+# They are kept in CORR_CHROOTS (default /var/cache/corr-chroots) and brought up to date when the
+# list of packages below changes; to get newer packages, delete the folder.
 
 CORR_CHROOTS=${CORR_CHROOTS:-/var/cache/corr-chroots}
 CORR_CHROOT_MIRROR=${CORR_CHROOT_MIRROR:-http://deb.debian.org/debian}
 CORR_CHROOT_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libglib2.0-dev libxxhash-dev
-    wireshark-dev tshark wireshark python3 jq procps xz-utils zstd lz4 shellcheck git"
+    wireshark-dev tshark wireshark python3 jq procps xz-utils zstd lz4 shellcheck git dpkg-dev file"
 
 # The releases, and the Wireshark that each brings.
 # shellcheck disable=SC2034  # read by those who source this file
@@ -29,20 +29,26 @@ corr_chroot_packages() {
     printf '%s\n' "${words[@]}"
 }
 
-# SUITE ROOT: a minimal system with the packages.  Its output is of interest when it fails.
+# SUITE ROOT: a minimal system.  Its output is of interest when it fails.
 corr_chroot_make() {
     local suite=$1 root=$2
-    local -a words
-    read -ra words <<<"$(corr_chroot_packages | paste -sd' ')"
     # Where a mirror's Release file has expired, its packages are still those that were signed.
     debootstrap --variant=minbase "$suite" "$root" "$CORR_CHROOT_MIRROR" &&
         printf 'Acquire::Check-Valid-Until "false";\nAPT::Install-Recommends "false";\n' \
             >"$root/etc/apt/apt.conf.d/corr" &&
         printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" &&
-        chmod 755 "$root/usr/sbin/policy-rc.d" &&
-        corr_chroot_enter "$root" apt-get -qy update &&
+        chmod 755 "$root/usr/sbin/policy-rc.d"
+}
+
+# ROOT: the packages of the list.
+corr_chroot_install() {
+    local root=$1
+    local -a words
+    read -ra words <<<"$(corr_chroot_packages | paste -sd' ')"
+    corr_chroot_enter "$root" apt-get -qy update &&
         corr_chroot_enter "$root" env DEBIAN_FRONTEND=noninteractive apt-get -qy install \
             "${words[@]}" &&
+        corr_chroot_packages >"$root/.ready" &&
         rm -rf "$root/var/cache/apt/archives" && mkdir -p "$root/var/cache/apt/archives/partial"
 }
 
@@ -50,7 +56,7 @@ corr_chroot_make() {
 corr_chroot_enter() {
     local root=$1 build
     shift
-    build=$CORR_BUILD/chroot-$(basename "$root" .part)
+    build=$CORR_BUILD/chroot-${root##*/}
     mkdir -p "$root/corr/source" "$root/corr/build" "$root$T" "$build"
     # shellcheck disable=SC2016  # expanded by the inner shell
     unshare --mount --fork sh -ec '
@@ -71,6 +77,12 @@ corr_chroot_enter() {
         ${DISPLAY:+"DISPLAY=$DISPLAY"} "$@"
 }
 
+corr_chroot_refuse() {
+    tail -n 15 "$2" | sed 's/^/    /'
+    skip "Wireshark of Debian $1: its packages could not be installed from $CORR_CHROOT_MIRROR;" \
+        "the whole log is $2"
+}
+
 corr_chroot_need() {
     local suite=$1 root=$CORR_CHROOTS/$1 log
     [ "$(id -u)" -eq 0 ] || skip "Wireshark of Debian $suite: making a chroot needs root"
@@ -78,18 +90,15 @@ corr_chroot_need() {
     mkdir -p "$CORR_CHROOTS"
     exec {CORR_CHROOT_LOCK}>"$root.lock"
     flock "$CORR_CHROOT_LOCK"
+    log=$CORR_CHROOTS/$suite.log
     if ! cmp -s "$root/.ready" <(corr_chroot_packages); then
-        need debootstrap
         printf 'making %s (takes minutes)\n' "$root"
-        rm -rf --one-file-system "$root.part" "$root"
-        log=$CORR_CHROOTS/$suite.log
-        if ! corr_chroot_make "$suite" "$root.part" >"$log" 2>&1; then
-            tail -n 15 "$log" | sed 's/^/    /'
-            skip "Wireshark of Debian $suite: its packages could not be installed from" \
-                "$CORR_CHROOT_MIRROR; the whole log is $log"
+        if [ ! -e "$root/.ready" ]; then
+            need debootstrap
+            rm -rf --one-file-system "$root"
+            corr_chroot_make "$suite" "$root" >"$log" 2>&1 || corr_chroot_refuse "$suite" "$log"
         fi
-        mv "$root.part" "$root"
-        corr_chroot_packages >"$root/.ready"
+        corr_chroot_install "$root" >"$log" 2>&1 || corr_chroot_refuse "$suite" "$log"
     fi
     exec {CORR_CHROOT_LOCK}>&-
 }

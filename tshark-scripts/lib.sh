@@ -18,7 +18,7 @@ CORR_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libglib2.0-dev libxxha
     wireshark-dev tshark python3 jq"
 # Most of these are for the lab of network namespaces: its servers, probes and translations.
 # shellcheck disable=SC2034
-CORR_PACKAGES_TEST="clang shellcheck debootstrap zstd lz4 xz-utils
+CORR_PACKAGES_TEST="clang shellcheck debootstrap dpkg-dev zstd lz4 xz-utils
     iproute2 ethtool nftables conntrack tcpdump
     iputils-ping curl openssl nginx-light dnsmasq-base bind9-dnsutils
     wireshark xvfb openbox xdotool xclip imagemagick at-spi2-core python3-pyatspi dbus"

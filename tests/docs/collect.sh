@@ -17,3 +17,16 @@ docs_collect() {
     corr_tshark -2 -r "$CORR_FILE" -Y 'tcp.dstport == 81' -T fields -e frame.number \
         -e corr.point -e corr.hop -e corr.hop_latency -e corr.nat >"$folder/packet.txt"
 }
+
+# The manual pages of the source in folder $1, from what docs_collect wrote into $2, into folder $3.
+docs_man() {
+    local source=$1 collected=$2 out=$3 page script
+    mkdir -p "$out"
+    for page in "$source"/tshark-scripts/man/*.1; do
+        script=$(basename "$page" .1)
+        # Python's help texts follow the width of the terminal.
+        COLUMNS=80 "$source/tshark-scripts/$script" --help |
+            python3 "$source/tests/docs/man.py" script "$script" >"$out/$script.1"
+    done
+    python3 "$source/tests/docs/man.py" tables "$collected" >"$out/wireshark-corr.7"
+}

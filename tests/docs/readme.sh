@@ -19,6 +19,21 @@ expect 0 docs parts "$readme" "$T/docs"
 cp "$T/out" "$T/README.md"
 same "$readme" "$T/README.md"
 
+title "so are the manual pages, one for each script and one for the tables and fields"
+expect 0 docs_man "$CORR_SOURCE" "$T/docs" "$T/man"
+for page in "$T"/man/*; do
+    same "$CORR_SOURCE/tshark-scripts/man/${page##*/}" "$page"
+    if command -v man >/dev/null; then
+        MANWIDTH=80 man --warnings -l "$page" >"$T/page" 2>"$T/err" || fail "man cannot show it"
+        hasnt err .
+        awk 'length($0) > 120 { print }' "$T/page" >"$T/wide"
+        hasnt wide .
+    fi
+done
+for script in "$CORR_SOURCE"/tshark-scripts/corr-*; do
+    [ -f "$T/man/${script##*/}.1" ] || fail "no manual page for ${script##*/}"
+done
+
 title "its fields are those that tshark has, by name and by kind of value"
 awk -F'\t' '{ print $3 }' "$T/docs/fields.tsv" | sort >"$T/registered"
 # shellcheck disable=SC2016  # backquotes of Markdown

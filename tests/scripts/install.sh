@@ -23,7 +23,13 @@ has files '^\./usr/share/wireshark-corr/corr-merge$'
 has files '^\./usr/share/wireshark-corr/pcapng\.py$'
 has files '/corr\.so$'
 has files '/corr-tap\.so$'
-[ "$(wc -l <"$T/files")" -eq 7 ] || fail "more or less than seven files: $(cat "$T/files")"
+for page in man1/corr-capture.1 man1/corr-merge.1 man7/wireshark-corr.7; do
+    has files "^\\./usr/share/man/$page\$"
+done
+for script in corr-capture corr-merge; do
+    has files "^\\./usr/share/bash-completion/completions/$script\$"
+done
+[ "$(wc -l <"$T/files")" -eq 12 ] || fail "more or less than twelve files: $(cat "$T/files")"
 
 title "the plug-ins: in the folder from which the installed Wireshark takes its own"
 folder=$(tshark -G folders 2>/dev/null | sed -nE 's/^Global Plugins:[[:space:]]*//p')

@@ -36,6 +36,18 @@ expect 0 inside env CORR_SOURCE=/corr/source CORR_BUILD=/corr/build \
     bash /corr/source/tests/sim/run.sh A05 B01 B18 C03 C08 C21 E14 E18
 sed 's/^/    /' "$T/out"
 
+title "the package installs, works for every user, and leaves nothing when it is purged"
+expect 0 inside sh -c 'cd /corr/build && rm -f ./*.deb && cpack -G DEB'
+expect 0 inside sh -c 'dpkg -i /corr/build/wireshark-corr_*.deb'
+expect 0 inside setpriv --reuid=65534 --regid=65534 --clear-groups tshark -G plugins
+has out '^corr\.so'
+has out '^corr-tap\.so'
+expect 0 inside corr-merge --help
+expect 0 inside dpkg --purge wireshark-corr
+expect 0 inside find / -xdev '(' -name 'corr*.so' -o -name corr-merge ')' -not -path '/corr/*' \
+    -not -path '/proc/*'
+hasnt out .
+
 title "the same answers as with the Wireshark that is installed here"
 sample=$CORR_SOURCE/tests/sample/sample.pcapng
 corr_user_begin "$CORR_BUILD"
