@@ -8,7 +8,9 @@ need cpack dpkg-deb dpkg-shlibdeps tshark
 title "one package, from the build"
 expect 0 cpack -G DEB --config "$CORR_BUILD/CPackConfig.cmake" -B "$T/package"
 packages=("$T"/package/wireshark-corr_*.deb)
-[ "${#packages[@]}" -eq 1 ] && [ -f "${packages[0]}" ] || fail "packages: ${packages[*]}"
+if [ "${#packages[@]}" -ne 1 ] || [ ! -f "${packages[0]}" ]; then
+    fail "not one package: ${packages[*]}"
+fi
 
 title "it belongs to the Wireshark that it was built with"
 expect 0 dpkg-deb -f "${packages[0]}"
