@@ -130,9 +130,6 @@ static char *packets_check(const struct corr_result *result)
             if (sighting->prev != CORR_NONE &&
                 (sighting->prev < packet->first || sighting->prev >= s))
                 return g_strdup_printf("sighting %u: previous one is not before it", s);
-            if (sighting->has_latency &&
-                (sighting->latency_ns < 0 || sighting->latency_error_ns < 0))
-                return g_strdup_printf("sighting %u: negative latency", s);
         }
         if (lowest < last_frame)
             return g_strdup_printf("packet %u: not numbered by first frame", p);

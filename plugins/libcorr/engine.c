@@ -139,7 +139,6 @@ void corr_engine_settle(struct corr_engine *engine)
     corr_clock_fit(&work);
     corr_groups_count(&work);
     corr_hops_number(&work);
-    corr_latencies_set(&work);
     corr_quotes_find(&work);
     corr_fates_decide(&work);
     collapsed_list(&work);

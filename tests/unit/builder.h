@@ -192,12 +192,17 @@ static inline struct corr_packet *builder_packet(struct builder *b, uint32_t flo
     return builder_packet_of(b, flow, (uint8_t)dir, obs, n);
 }
 
+/* Clocks tell nothing here: from the first call on, only told latencies are known. */
 static inline void builder_latency(struct builder *b, uint32_t sighting, int64_t ns, int64_t error)
 {
-    struct corr_sighting *s = builder_sighting(b, sighting);
-    s->has_latency = s->has_path_latency = true;
-    s->latency_ns = s->path_latency_ns = ns;
-    s->latency_error_ns = error;
+    struct corr_latency latency = {true, ns, error};
+    GArray **latencies = &b->result.latencies;
+
+    if (*latencies == NULL)
+        *latencies = g_array_new(FALSE, TRUE, sizeof latency);
+    if ((*latencies)->len <= sighting)
+        g_array_set_size(*latencies, sighting + 1);
+    g_array_index(*latencies, struct corr_latency, sighting) = latency;
 }
 
 /* The packet passed `point` unseen. */
@@ -217,6 +222,8 @@ static inline void builder_finish(struct builder *b)
 
     g_array_append_vals(r->convs, b->store->convs->data, n_convs);
     r->n_convs = n_convs;
+    if (r->latencies != NULL)
+        g_array_set_size(r->latencies, r->sightings->len);
     r->obs_first = g_new0(uint32_t, n + 2);
     r->obs_sightings = g_new0(uint32_t, r->sightings->len + 1);
     r->obs_conv = g_new0(uint32_t, n + 1);
@@ -249,6 +256,8 @@ static inline void builder_clear(struct builder *b)
     g_ptr_array_free(r->missed, TRUE);
     g_array_free(r->packets, TRUE);
     g_array_free(r->sightings, TRUE);
+    if (r->latencies != NULL)
+        g_array_free(r->latencies, TRUE);
     g_array_free(r->convs, TRUE);
     g_array_free(r->flows, TRUE);
     g_array_free(r->groups, TRUE);

@@ -309,7 +309,6 @@ static void test_unknown_order_claims_nothing(void)
     for (uint32_t i = 0; i < 2; i++) {
         memset(&builder_sighting(&b, i)->prev, 0xff, sizeof(uint32_t));
         builder_sighting(&b, i)->hop = 0;
-        builder_sighting(&b, i)->has_latency = builder_sighting(&b, i)->has_path_latency = false;
     }
     builder_finish(&b);
     look(&b, 2, view);

@@ -67,8 +67,8 @@ void corr_corridor_at(const struct corr_corridor *c, int64_t t_ns, int64_t *leas
     for (unsigned i = 0; i < c->n; i++) {
         double value = c->a[i] + c->b[i] * t;
 
-        least = fmin(least, value);
-        greatest = fmax(greatest, value);
+        least = value < least ? value : least;
+        greatest = value > greatest ? value : greatest;
     }
     *least_ns = c->base_ns + (int64_t)floor(least);
     *greatest_ns = c->base_ns + (int64_t)ceil(greatest);

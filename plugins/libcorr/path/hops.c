@@ -172,40 +172,41 @@ void corr_hops_number(struct corr_work *work)
  * The true delay is d - offset, within the bound, and not negative.  Where the
  * bound reaches below zero only the rest remains: its middle and half width.
  */
-static bool delay_between(const struct corr_result *result, const struct corr_obs *from,
-                          const struct corr_obs *to, int64_t *delay_ns, int64_t *error_ns)
+static struct corr_latency delay_between(const struct corr_result *result,
+                                         const struct corr_obs *from, const struct corr_obs *to)
 {
     int64_t d = to->time_ns - from->time_ns, least, greatest;
     struct corr_clock_answer clock =
         corr_result_correction(result, from->point, to->point, from->time_ns);
 
     if (!corr_clock_has_offset(clock.status))
-        return false;
+        return (struct corr_latency){0};
     greatest = d - clock.offset_ns + clock.error_ns;
     least = MAX(0, d - clock.offset_ns - clock.error_ns);
     if (greatest < least)
-        return false;
-    *delay_ns = least + (greatest - least) / 2;
-    *error_ns = (greatest - least + 1) / 2;
-    return true;
+        return (struct corr_latency){0};
+    return (struct corr_latency){true, least + (greatest - least) / 2, (greatest - least + 1) / 2};
 }
 
-void corr_latencies_set(struct corr_work *work)
+struct corr_latency corr_result_latency(const struct corr_result *r, const struct corr_sighting *s)
 {
-    struct corr_result *result = work->result;
+    if (s->prev == CORR_NONE)
+        return (struct corr_latency){0};
+    if (r->latencies != NULL)
+        return g_array_index(r->latencies, struct corr_latency, s - corr_result_sighting(r, 0));
+    return delay_between(r, corr_result_obs(r, corr_result_sighting(r, s->prev)),
+                         corr_result_obs(r, s));
+}
 
-    for (uint32_t i = 0; i < result->sightings->len; i++) {
-        struct corr_sighting *s = &g_array_index(result->sightings, struct corr_sighting, i);
-        const struct corr_obs *to = corr_result_obs(result, s), *from, *first;
-        int64_t error;
+struct corr_latency corr_result_path_latency(const struct corr_result *r,
+                                             const struct corr_sighting *s)
+{
+    const struct corr_packet *packet = corr_result_packet(r, s->packet);
 
-        if (s->prev == CORR_NONE)
-            continue;
-        from = corr_result_obs(result, corr_result_sighting(result, s->prev));
-        first = corr_result_obs(
-            result, corr_result_sighting(result, corr_result_packet(result, s->packet)->first));
-        s->has_latency = delay_between(result, from, to, &s->latency_ns, &s->latency_error_ns);
-        if (corr_result_packet(result, s->packet)->ordered)
-            s->has_path_latency = delay_between(result, first, to, &s->path_latency_ns, &error);
-    }
+    if (s->prev == CORR_NONE || !packet->ordered)
+        return (struct corr_latency){0};
+    if (r->latencies != NULL)
+        return corr_result_latency(r, s);
+    return delay_between(r, corr_result_obs(r, corr_result_sighting(r, packet->first)),
+                         corr_result_obs(r, s));
 }

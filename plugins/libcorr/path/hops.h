@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * hops.h - positions on the way, latencies, fates: what makes a packet's path.
+ * hops.h - positions on the way, fates: what makes a packet's path.
  */
 #ifndef CORR_HOPS_H
 #define CORR_HOPS_H
@@ -9,9 +9,6 @@
 
 /* Puts each packet's sightings into path order; sets hop and prev.  Uses result->orders. */
 void corr_hops_number(struct corr_work *work);
-
-/* Sets latencies and their bounds.  Uses hops and result->clock. */
-void corr_latencies_set(struct corr_work *work);
 
 /* Decides what became of each packet: fate, drop_*, evidence, cause, missed, original. */
 void corr_fates_decide(struct corr_work *work);

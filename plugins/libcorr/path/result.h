@@ -66,10 +66,6 @@ struct corr_sighting {
     bool duplicate;      /* second or later copy at its point */
     bool corrupt;        /* its checksum is wrong, and its payload is not what others show: the
                             packet was damaged on its way here */
-    bool has_latency;    /* latency_ns and latency_error_ns are valid */
-    bool has_path_latency;
-    int64_t latency_ns, latency_error_ns; /* since prev: true value within +- error */
-    int64_t path_latency_ns;              /* since the first sighting */
 };
 
 /*
@@ -181,6 +177,7 @@ struct corr_result {
     uint32_t *obs_conv;     /* observation -> local flow after splitting */
     GArray *flows;          /* struct corr_flow */
     GArray *groups;         /* struct corr_group, by frame */
+    GArray *latencies;      /* struct corr_latency by sighting, where no clock tells; else NULL */
     GPtrArray *missed;      /* GArray of uint32_t points */
     struct corr_clock *clock;
     struct corr_orders *orders;
@@ -211,23 +208,12 @@ struct corr_latency {
     int64_t ns, error_ns;
 };
 
-/* Ask here and do not read the members: how latencies are kept may change. */
-static inline struct corr_latency corr_result_latency(const struct corr_result *r,
-                                                      const struct corr_sighting *s)
-{
-    (void)r;
-    return (struct corr_latency){s->prev != CORR_NONE && s->has_latency, MAX(s->latency_ns, 0),
-                                 s->latency_error_ns};
-}
+/* Since the sighting before it, by corrected clocks; last byte to last byte. */
+struct corr_latency corr_result_latency(const struct corr_result *r, const struct corr_sighting *s);
 
-/* Since the packet's first sighting; without a bound. */
-static inline struct corr_latency corr_result_path_latency(const struct corr_result *r,
-                                                           const struct corr_sighting *s)
-{
-    (void)r;
-    return (struct corr_latency){s->prev != CORR_NONE && s->has_path_latency,
-                                 MAX(s->path_latency_ns, 0), 0};
-}
+/* Since the packet's first sighting. */
+struct corr_latency corr_result_path_latency(const struct corr_result *r,
+                                             const struct corr_sighting *s);
 
 static inline const struct corr_flow *corr_result_flow(const struct corr_result *r, uint32_t i)
 {
