@@ -15,27 +15,11 @@
 #include <string.h>
 
 #include "report/change.h"
-#include "path/gap.h"
 #include "path/nat_text.h"
 #include "report/report-int.h"
 #include "path/text.h"
 #include "report/why.h"
-
-/* What is looked up once per frame. */
-struct fill {
-    const struct corr_result *r;
-    struct corr_view *view;
-    uint32_t frame;
-    GArray *sightings;             /* uint32_t: every sighting of the frame */
-    uint32_t main;                 /* the first of them */
-    const struct corr_sighting *s; /* sighting `main`, */
-    const struct corr_packet *p;   /* its packet, */
-    const struct corr_obs *obs;    /* and its observation */
-    uint32_t count;                /* frames that show the packet; 0: nobody wants to know */
-    bool matched;
-    GString *text;     /* for the value that is being made */
-    GString *sentence; /* for the summary or the finding that is being made */
-};
+#include "view_fill-int.h"
 
 /* Fields that are made together. */
 #define WANT_NEIGHBOURS (CORR_WANT(prev_frame) | CORR_WANT(next_frame))
@@ -49,21 +33,12 @@ struct fill {
 #define WANT_ELSEWHERE                                                                             \
     (CORR_WANT(nat_src) | CORR_WANT(nat_dst) | CORR_WANT(nat_src_port) | CORR_WANT(nat_dst_port) | \
      CORR_WANT(nat_ip) | CORR_WANT(nat_ip6))
-#define WANT_LOSS                                                                                  \
-    (CORR_WANT(dropped) | CORR_WANT(drop_after) | CORR_WANT(drop_before) |                         \
-     CORR_WANT(drop_match_id) | CORR_WANT(drop_verdict) | CORR_WANT(drop_cause) |                  \
-     CORR_WANT(drop_evidence) | CORR_WANT_SUMMARY | CORR_WANT_FINDINGS)
 /* All that depends on whether the packet was seen elsewhere. */
 #define WANT_COUNT                                                                                 \
     (CORR_WANT(match_count) | CORR_WANT(method) | CORR_WANT(why) | WANT_WAY | WANT_ELSEWHERE |     \
      CORR_WANT_SUMMARY)
 
-static const char *point_name(const struct fill *f, uint32_t point)
-{
-    return corr_store_point(f->r->store, point)->name;
-}
-
-static uint32_t sighting_frame(const struct fill *f, uint32_t sighting)
+static uint32_t sighting_frame(const struct corr_fill *f, uint32_t sighting)
 {
     return corr_result_obs(f->r, corr_result_sighting(f->r, sighting))->frame;
 }
@@ -100,7 +75,7 @@ static uint32_t count_frames(const struct corr_result *r, const struct corr_pack
 }
 
 /* Another sighting stands at the same position of the way: a branch, not a step. */
-static bool is_sibling(const struct fill *f, uint32_t sighting)
+static bool is_sibling(const struct corr_fill *f, uint32_t sighting)
 {
     const struct corr_sighting *s = corr_result_sighting(f->r, sighting);
     const struct corr_packet *p = corr_result_packet(f->r, s->packet);
@@ -114,7 +89,7 @@ static bool is_sibling(const struct fill *f, uint32_t sighting)
 }
 
 /* A mirror copy stands where its original does, which precedes it. */
-static uint32_t original_of(const struct fill *f, uint32_t sighting)
+static uint32_t original_of(const struct corr_fill *f, uint32_t sighting)
 {
     while (corr_result_sighting(f->r, sighting)->duplicate &&
            sighting > corr_result_packet(f->r, corr_result_sighting(f->r, sighting)->packet)->first)
@@ -122,7 +97,7 @@ static uint32_t original_of(const struct fill *f, uint32_t sighting)
     return sighting;
 }
 
-static void add_frame_once(const struct fill *f, enum corr_field field, GArray *added,
+static void add_frame_once(const struct corr_fill *f, enum corr_field field, GArray *added,
                            uint32_t frame)
 {
     if (frame == f->frame)
@@ -134,7 +109,7 @@ static void add_frame_once(const struct fill *f, enum corr_field field, GArray *
     corr_view_add_number(f->view, field, frame);
 }
 
-static void fill_identity(struct fill *f)
+static void fill_identity(struct corr_fill *f)
 {
     for (unsigned i = 0; i < f->sightings->len; i++) {
         uint32_t s = g_array_index(f->sightings, uint32_t, i);
@@ -159,7 +134,7 @@ static void fill_identity(struct fill *f)
     }
 }
 
-static void fill_neighbours(const struct fill *f)
+static void fill_neighbours(const struct corr_fill *f)
 {
     g_autoptr(GArray) added = g_array_new(FALSE, FALSE, sizeof(uint32_t));
 
@@ -182,7 +157,7 @@ static void fill_neighbours(const struct fill *f)
     }
 }
 
-static void fill_way(struct fill *f)
+static void fill_way(struct corr_fill *f)
 {
     uint32_t end = f->p->first + f->p->n - 1;
 
@@ -209,7 +184,7 @@ static void fill_way(struct fill *f)
  * Last byte to last byte: of several packets in the frame the last one's time
  * counts, as it was the last to be put in.
  */
-static const struct corr_sighting *fill_latency(struct fill *f)
+static const struct corr_sighting *fill_latency(struct corr_fill *f)
 {
     const struct corr_sighting *found = NULL;
     struct corr_latency took = {0}, since;
@@ -234,7 +209,7 @@ static const struct corr_sighting *fill_latency(struct fill *f)
     return found;
 }
 
-static void add_text_once(const struct fill *f, enum corr_field field, const char *text)
+void corr_fill_text_once(const struct corr_fill *f, enum corr_field field, const char *text)
 {
     for (unsigned i = f->view->values->len; i-- > 0;) {
         const struct corr_value *v = &g_array_index(f->view->values, struct corr_value, i);
@@ -246,7 +221,7 @@ static void add_text_once(const struct fill *f, enum corr_field field, const cha
     corr_view_add_text(f->view, field, text);
 }
 
-static void add_number_once(const struct fill *f, enum corr_field field, uint32_t number)
+void corr_fill_number_once(const struct corr_fill *f, enum corr_field field, uint32_t number)
 {
     for (unsigned i = f->view->values->len; i-- > 0;) {
         const struct corr_value *v = &g_array_index(f->view->values, struct corr_value, i);
@@ -258,7 +233,7 @@ static void add_number_once(const struct fill *f, enum corr_field field, uint32_
     corr_view_add_number(f->view, field, number);
 }
 
-static void add_addr_once(const struct fill *f, enum corr_field field, unsigned len,
+static void add_addr_once(const struct corr_fill *f, enum corr_field field, unsigned len,
                           const struct corr_addr *addr, const struct corr_tuple *own)
 {
     if (addr->len != len || corr_addr_equal(addr, &own->src->addr) ||
@@ -275,7 +250,7 @@ static void add_addr_once(const struct fill *f, enum corr_field field, unsigned 
 }
 
 /* What the packet's first sighting and this one tell: corr.nat.  f->text holds it afterwards. */
-static void fill_nat(struct fill *f)
+static void fill_nat(struct corr_fill *f)
 {
     uint32_t first = f->main;
 
@@ -305,7 +280,7 @@ static void fill_nat(struct fill *f)
 }
 
 /* Endpoints of this packet's direction as other members of the flow show them. */
-static struct corr_tuple other_form(const struct fill *f, const GArray *convs, unsigned i)
+static struct corr_tuple other_form(const struct corr_fill *f, const GArray *convs, unsigned i)
 {
     const struct corr_member *member = &g_array_index(convs, struct corr_member, i);
     const struct corr_conv *conv = corr_result_conv(f->r, member->conv);
@@ -313,8 +288,8 @@ static struct corr_tuple other_form(const struct fill *f, const GArray *convs, u
     return (struct corr_tuple){&conv->end[dir], &conv->end[!dir], conv->has_ports, conv->proto};
 }
 
-static void add_elsewhere(const struct fill *f, enum corr_field field, const struct corr_tuple *now,
-                          const struct corr_tuple *other)
+static void add_elsewhere(const struct corr_fill *f, enum corr_field field,
+                          const struct corr_tuple *now, const struct corr_tuple *other)
 {
     bool is_src = field == CORR_FIELD_nat_src || field == CORR_FIELD_nat_src_port;
     const struct corr_endpoint *mine = is_src ? now->src : now->dst;
@@ -325,12 +300,12 @@ static void add_elsewhere(const struct fill *f, enum corr_field field, const str
     case CORR_FIELD_nat_src:
     case CORR_FIELD_nat_dst:
         if (!corr_addr_equal(&theirs->addr, &mine->addr))
-            add_text_once(f, field, corr_addr_text(&theirs->addr, text));
+            corr_fill_text_once(f, field, corr_addr_text(&theirs->addr, text));
         break;
     case CORR_FIELD_nat_src_port:
     case CORR_FIELD_nat_dst_port:
         if (now->has_ports && other->has_ports && theirs->port != mine->port)
-            add_number_once(f, field, theirs->port);
+            corr_fill_number_once(f, field, theirs->port);
         break;
     default:
         add_addr_once(f, field, field == CORR_FIELD_nat_ip ? 4 : 16, &other->src->addr, now);
@@ -338,7 +313,7 @@ static void add_elsewhere(const struct fill *f, enum corr_field field, const str
     }
 }
 
-static void fill_elsewhere(struct fill *f)
+static void fill_elsewhere(struct corr_fill *f)
 {
     if (!f->matched || f->p->flow == CORR_NONE || !(f->obs->have & CORR_HAVE_IP) ||
         !corr_view_wants(f->view, WANT_ELSEWHERE))
@@ -360,7 +335,7 @@ static void fill_elsewhere(struct fill *f)
     }
 }
 
-static void fill_flow(struct fill *f)
+static void fill_flow(struct corr_fill *f)
 {
     uint32_t flow = f->p->flow;
 
@@ -372,127 +347,24 @@ static void fill_flow(struct fill *f)
         corr_view_add_number(f->view, CORR_FIELD_flow, flow + 1);
 }
 
-static void fill_changes(struct fill *f)
+static void fill_changes(struct corr_fill *f)
 {
-    g_autoptr(GPtrArray) texts = NULL;
+    g_autoptr(GArray) changes = NULL;
 
     if (f->s->hop < 2 || f->s->duplicate || f->p->ambiguous ||
         !corr_view_wants(f->view, CORR_WANT(change)))
         return;
-    texts = g_ptr_array_new_with_free_func(g_free);
-    corr_change_collect(f->r, f->main, texts);
-    for (unsigned i = 0; i < texts->len; i++)
-        corr_view_add_text(f->view, CORR_FIELD_change, g_ptr_array_index(texts, i));
-}
-
-/* The packet of a sighting, if that sighting is where it ends with this kind of fate. */
-static const struct corr_packet *ends_here(const struct fill *f, unsigned i, bool drop)
-{
-    uint32_t s = g_array_index(f->sightings, uint32_t, i);
-    const struct corr_packet *p = corr_result_packet(f->r, corr_result_sighting(f->r, s)->packet);
-
-    if (p->drop_after != s || (drop && p->ambiguous))
-        return NULL;
-    return (drop ? corr_fate_is_drop(p->fate) : p->fate == CORR_FATE_UNDETERMINED) ? p : NULL;
-}
-
-static const char *drop_kind(enum corr_fate fate)
-{
-    if (fate == CORR_FATE_BLOCKED)
-        return "Packet lost (blocked: nothing of its flow passes)";
-    return fate == CORR_FATE_CONFIRMED ? "Packet lost (confirmed)" : "Packet lost (probable)";
-}
-
-/* "packet 8 after lan, before wan; cause: ttl; frame 9 proves it" */
-static void find_drop(struct fill *f, const struct corr_packet *p, uint32_t packet)
-{
-    GString *out = f->sentence;
-
-    if (!corr_view_wants(f->view, CORR_WANT_FINDINGS))
-        return;
-    g_string_printf(out, "packet %u after %s, ", packet + 1, point_name(f, f->obs->point));
-    if (p->drop_before != CORR_NONE)
-        g_string_append_printf(out, "before %s", point_name(f, p->drop_before));
-    else
-        g_string_append(out, "the last point");
-    if (corr_cause_word(p->cause))
-        g_string_append_printf(out, "; cause: %s", corr_cause_word(p->cause));
-    if (p->evidence) {
-        g_string_append(out, "; ");
-        corr_text_evidence(f->r, packet, out);
-    }
-    corr_view_add_finding(f->view, CORR_SEVERITY_WARN, drop_kind(p->fate), out->str);
-}
-
-static void fill_fate(struct fill *f, const struct corr_packet **dropped)
-{
-    bool losses = corr_view_wants(f->view, WANT_LOSS);
-    bool undetermined = corr_view_wants(f->view, CORR_WANT(undetermined));
-    const struct corr_packet *p;
-
-    for (unsigned i = 0; losses && i < f->sightings->len && !*dropped; i++) {
-        *dropped = ends_here(f, i, true);
-        if (*dropped)
-            corr_view_add_number(f->view, CORR_FIELD_dropped, 1);
-    }
-    for (unsigned i = 0; undetermined && i < f->sightings->len; i++) {
-        if (!(p = ends_here(f, i, false)))
-            continue;
+    changes = g_array_new(FALSE, FALSE, sizeof(struct corr_change));
+    corr_change_collect(f->r, f->main, changes);
+    for (unsigned i = 0; i < changes->len; i++) {
         g_string_truncate(f->text, 0);
-        corr_text_reason(f->r, p, f->text);
-        add_text_once(f, CORR_FIELD_undetermined, f->text->str);
-    }
-    if (!*dropped)
-        return;
-    p = *dropped;
-    corr_view_add_word(f->view, CORR_FIELD_drop_after, point_name(f, f->obs->point));
-    if (p->drop_before != CORR_NONE)
-        corr_view_add_word(f->view, CORR_FIELD_drop_before, point_name(f, p->drop_before));
-    for (unsigned i = 0; f->sightings->len > 1 && i < f->sightings->len; i++)
-        if (ends_here(f, i, true))
-            corr_view_add_number(
-                f->view, CORR_FIELD_drop_match_id,
-                corr_result_sighting(f->r, g_array_index(f->sightings, uint32_t, i))->packet + 1);
-    corr_view_add_word(f->view, CORR_FIELD_drop_verdict, corr_fate_word(p->fate));
-    if (corr_cause_word(p->cause))
-        corr_view_add_word(f->view, CORR_FIELD_drop_cause, corr_cause_word(p->cause));
-    for (unsigned i = 0; i < f->sightings->len; i++) {
-        if (!(p = ends_here(f, i, true)))
-            continue;
-        if (p->evidence)
-            add_number_once(f, CORR_FIELD_drop_evidence, p->evidence);
-        find_drop(f, p,
-                  corr_result_sighting(f->r, g_array_index(f->sightings, uint32_t, i))->packet);
-    }
-}
-
-static void fill_missed(struct fill *f)
-{
-    if (!corr_view_wants(f->view, CORR_WANT(missed) | CORR_WANT_FINDINGS))
-        return;
-    for (unsigned i = 0; i < f->sightings->len; i++) {
-        uint32_t sighting = g_array_index(f->sightings, uint32_t, i);
-        uint32_t packet = corr_result_sighting(f->r, sighting)->packet;
-        const struct corr_packet *p = corr_result_packet(f->r, packet);
-        const GArray *missed = corr_packet_missed(f->r, p);
-        for (unsigned m = 0; missed && m < missed->len; m++) {
-            uint32_t point = g_array_index(missed, uint32_t, m);
-            bool sure;
-            if (corr_gap_sighting(f->r, p, point, &sure) != sighting)
-                continue;
-            add_text_once(f, CORR_FIELD_missed, point_name(f, point));
-            if (!corr_view_wants(f->view, CORR_WANT_FINDINGS))
-                continue;
-            g_string_printf(f->sentence, "packet %u passed %s", packet + 1, point_name(f, point));
-            corr_view_add_finding(f->view, CORR_SEVERITY_NOTE,
-                                  "Packet missed by the capture at a point that it passed",
-                                  f->sentence->str);
-        }
+        corr_change_text(f->r, &g_array_index(changes, struct corr_change, i), f->text);
+        corr_view_add_text(f->view, CORR_FIELD_change, f->text->str);
     }
 }
 
 /* "Packet 8, hop 3 of 4 at wan: 1.20 ms ± 20.0 µs after lan, SNAT a -> b, dropped before server" */
-static void fill_summary(struct fill *f, const struct corr_sighting *latency, const char *nat,
+static void fill_summary(struct corr_fill *f, const struct corr_sighting *latency, const char *nat,
                          const struct corr_packet *dropped)
 {
     GString *out = f->sentence;
@@ -508,13 +380,14 @@ static void fill_summary(struct fill *f, const struct corr_sighting *latency, co
         if (f->p->ordered)
             g_string_append_printf(out, " of %u", hops);
     }
-    g_string_append_printf(out, " at %s", point_name(f, f->obs->point));
+    g_string_append_printf(out, " at %s", corr_fill_point_name(f, f->obs->point));
     const char *join = ": ";
     if (latency) {
         g_string_append(out, join);
         corr_text_latency(corr_result_latency(f->r, latency), out);
         const struct corr_sighting *prev = corr_result_sighting(f->r, latency->prev);
-        g_string_append_printf(out, " after %s", point_name(f, corr_sighting_point(f->r, prev)));
+        g_string_append_printf(out, " after %s",
+                               corr_fill_point_name(f, corr_sighting_point(f->r, prev)));
         join = ", ";
     }
     if (*nat) {
@@ -531,16 +404,17 @@ static void fill_summary(struct fill *f, const struct corr_sighting *latency, co
     }
     if (dropped && dropped->drop_before != CORR_NONE)
         g_string_append_printf(out, "%sdropped before %s (%s)", join,
-                               point_name(f, dropped->drop_before), corr_fate_word(dropped->fate));
+                               corr_fill_point_name(f, dropped->drop_before),
+                               corr_fate_word(dropped->fate));
     else if (dropped)
         g_string_append_printf(out, "%sdropped after this point (%s)", join,
                                corr_fate_word(dropped->fate));
     f->view->summary = g_string_chunk_insert(f->view->strings, out->str);
 }
 
-static void fill_packet(struct fill *f)
+static void fill_packet(struct corr_fill *f)
 {
-    const struct corr_packet *dropped = NULL;
+    const struct corr_packet *dropped;
     const char *nat = "";
 
     f->main = g_array_index(f->sightings, uint32_t, 0);
@@ -560,8 +434,8 @@ static void fill_packet(struct fill *f)
         nat = g_string_chunk_insert(f->view->strings, f->text->str);
     fill_elsewhere(f);
     fill_changes(f);
-    fill_fate(f, &dropped);
-    fill_missed(f);
+    dropped = corr_fill_fate(f);
+    corr_fill_missed(f);
     if (f->s->duplicate)
         corr_view_add_number(f->view, CORR_FIELD_duplicate, 1);
     if (corr_view_wants(f->view, CORR_WANT_SUMMARY))
@@ -588,7 +462,7 @@ void corr_view_fill(const struct corr_store *store, const struct corr_result *re
                             result->obs_first[obs + 1] - result->obs_first[obs]);
     if (sightings->len == 0)
         return;
-    struct fill f = {
+    struct corr_fill f = {
         .r = result,
         .view = view,
         .frame = frame,

@@ -379,6 +379,9 @@ static void test_changes(void)
         struct corr_obs *o = builder_get_obs(&b, i);
         o->have |=
             CORR_HAVE_IP_ID | CORR_HAVE_TCP | CORR_HAVE_MSS | CORR_HAVE_OPTIONS | CORR_HAVE_D32;
+        o->have |= i ? 0 : CORR_HAVE_DF;
+        o->window = i ? 800 : 500;
+        o->tcp_flags = i ? CORR_TCP_ACK : CORR_TCP_ACK | CORR_TCP_PSH;
         o->context = i + 1;
         o->ttl = i ? 65 : 64;
         o->tos = i ? 0x03 : 0xba; /* EF with ECT(0); then CE */
@@ -392,9 +395,34 @@ static void test_changes(void)
     builder_finish(&b);
     look(&b, 2, view);
     assert_field(view, change,
-                 "ttl +1|dscp 46 -> 0|ecn ect0 -> ce|ip id 0x1234 -> 0x5678|seq +812345|"
-                 "mss 1460 -> 1300|tcp option removed: sack-permitted|payload|vlan - 100|"
+                 "ttl +1|dscp 46 -> 0|ecn ect0 -> ce|df cleared|ip id 0x1234 -> 0x5678|seq +812345|"
+                 "tcp flags PSH+ACK -> ACK|tcp window 500 -> 800|mss 1460 -> 1300|tcp option "
+                 "removed: sack-permitted|payload|vlan - 100|"
                  "encap + vxlan 77");
+    corr_view_free(view);
+    builder_clear(&b);
+}
+
+static void test_changes_of_ipv6(void)
+{
+    struct builder b;
+    struct corr_view *view = corr_view_new();
+    builder_init(&b);
+    uint32_t c[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        builder_point(&b, i ? "out" : "in");
+        c[i] = builder_conv(&b, i, 17, "2001:db8:0:0:0:0:0:1", 1, "2001:db8:0:0:0:0:0:2", 2);
+    }
+    uint32_t flow = builder_flow(&b, 17, c[0], c[1], CORR_NONE);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct corr_obs *o = builder_obs(&b, c[i], 0, i);
+        o->ttl = (uint8_t)(64 - i);
+        o->flow_label = i ? 0xabcde : 0x12345;
+    }
+    builder_packet(&b, flow, 0, 0, 1, CORR_NONE);
+    builder_finish(&b);
+    look(&b, 2, view);
+    assert_field(view, change, "hop limit -1|flow label 0x12345 -> 0xabcde");
     corr_view_free(view);
     builder_clear(&b);
 }
@@ -420,8 +448,7 @@ static void test_notes(void)
     look(&b, 2, view);
     assert_field(view, missed, "wan");
     assert_finding(view, CORR_SEVERITY_NOTE,
-                   "Packet missed by the capture at a point that it passed",
-                   "packet 1 passed wan");
+                   "Packet missed by the capture at a point that it passed", "packet 1 passed wan");
     look(&b, 1, view);
     assert_field(view, missed, NULL);
     g_assert_cmpuint(view->findings->len, ==, 0);
@@ -450,6 +477,7 @@ int main(int argc, char **argv)
     g_test_add_func("/view/unknown-order-claims-nothing", test_unknown_order_claims_nothing);
     g_test_add_func("/view/super-segments", test_super_segments);
     g_test_add_func("/view/changes", test_changes);
+    g_test_add_func("/view/changes-of-ipv6", test_changes_of_ipv6);
     g_test_add_func("/view/notes", test_notes);
     return g_test_run();
 }

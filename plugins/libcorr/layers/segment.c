@@ -170,14 +170,14 @@ static int compare_ns(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-bool corr_segment_percentiles(struct corr_segment *segment, struct corr_percentiles *out)
+bool corr_percentiles(GArray *latencies, struct corr_percentiles *out)
 {
-    uint64_t n = segment->latencies->len;
-    const int64_t *values = (const int64_t *)(void *)segment->latencies->data;
+    uint64_t n = latencies->len;
+    const int64_t *values = (const int64_t *)(void *)latencies->data;
 
     if (n == 0)
         return false;
-    qsort(segment->latencies->data, n, sizeof(int64_t), compare_ns);
+    qsort(latencies->data, n, sizeof(int64_t), compare_ns);
     out->min = values[0];
     out->p50 = values[(n * 50 + 99) / 100 - 1];
     out->p95 = values[(n * 95 + 99) / 100 - 1];

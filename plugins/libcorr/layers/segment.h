@@ -45,8 +45,8 @@ struct corr_percentiles {
     int64_t min, p50, p95, p99, max; /* nanoseconds */
 };
 
-/* Nearest rank; false if no latency is known.  Sorts `latencies`. */
-bool corr_segment_percentiles(struct corr_segment *segment, struct corr_percentiles *out);
+/* Nearest rank; false if no latency is known.  Sorts `latencies` (int64_t, nanoseconds). */
+bool corr_percentiles(GArray *latencies, struct corr_percentiles *out);
 
 /* Smallest round trip between the two points; false if one direction is missing. */
 bool corr_segments_rtt(const struct corr_segments *segments, const struct corr_segment *segment,

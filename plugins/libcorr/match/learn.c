@@ -20,15 +20,6 @@ struct corr_pair_facts *corr_pair_facts(const struct corr_work *work, uint32_t p
     return &work->pairs[p < q ? (size_t)p * n + q : (size_t)q * n + p];
 }
 
-bool corr_conv_scoped(const struct corr_conv *conv)
-{
-    for (unsigned e = 0; e < 2; e++)
-        if (conv->end[e].addr.len == 6 || corr_addr_is_multicast(&conv->end[e].addr) ||
-            corr_addr_is_link_local(&conv->end[e].addr))
-            return true;
-    return false;
-}
-
 static void pair_learn(struct corr_work *work, uint32_t i, uint32_t k, uint32_t flow_dir,
                        bool with_delay)
 {

@@ -35,7 +35,4 @@ bool corr_delay_expect(const struct corr_work *work, uint32_t i, uint32_t k, uin
 
 struct corr_pair_facts *corr_pair_facts(const struct corr_work *work, uint32_t p, uint32_t q);
 
-/* Multicast, broadcast, link-local and level-2 flows stay on their link, or fan out. */
-bool corr_conv_scoped(const struct corr_conv *conv);
-
 #endif /* CORR_LEARN_H */

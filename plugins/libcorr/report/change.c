@@ -6,14 +6,44 @@
 #include "report/report-int.h"
 #include "path/text.h"
 
-static void say(GPtrArray *texts, const char *format, ...) G_GNUC_PRINTF(2, 3);
+#define CORR_ROW(id, word) word,
+static const char *const words[] = {CORR_CHANGES(CORR_ROW)};
+#undef CORR_ROW
 
-static void say(GPtrArray *texts, const char *format, ...)
+/* Bit order of CORR_OPT_*. */
+static const char *const option_words[] = {"mss",        "window-scale", "sack-permitted", "sack",
+                                           "timestamps", "fast-open",    "mptcp",          "other"};
+
+/*
+ * Members a and b of struct corr_change:
+ *
+ *     TTL, HOP_LIMIT, SEQ, ACK, TSVAL  b: the difference, modulo 2^32
+ *     SRC, DST                         local flow * 2 + direction, before and after
+ *     VLAN, ENCAP                      a: 1 if the layer was added; b: its id
+ *     TCP_OPTION                       a: 1 if the option was added
+ *     SEGMENTED ... REASSEMBLED        b: how many
+ *     PAYLOAD, TCP_OPTIONS             unused
+ *     all others                       the field's value, before and after
+ */
+static void add(GArray *changes, enum corr_change_kind kind, uint32_t a, uint32_t b)
 {
-    va_list args;
-    va_start(args, format);
-    g_ptr_array_add(texts, g_strdup_vprintf(format, args));
-    va_end(args);
+    struct corr_change change = {(uint8_t)kind, 0, a, b};
+
+    g_array_append_val(changes, change);
+}
+
+static void add_option(GArray *changes, enum corr_change_kind kind, unsigned option, bool added,
+                       uint32_t id)
+{
+    struct corr_change change = {(uint8_t)kind, (uint8_t)option, added, id};
+
+    g_array_append_val(changes, change);
+}
+
+static void add_if(GArray *changes, enum corr_change_kind kind, uint32_t a, uint32_t b)
+{
+    if (a != b)
+        add(changes, kind, a, b);
 }
 
 static int compare_u32(const void *a, const void *b)
@@ -70,95 +100,96 @@ static unsigned count_parts(const struct corr_result *r, uint32_t obs, uint32_t 
     return count_distinct(frames);
 }
 
-static void compare_ip(const struct corr_store *store, const struct corr_obs *a,
-                       const struct corr_obs *b, GPtrArray *texts)
+static unsigned ip_version(const struct corr_store *store, const struct corr_obs *obs)
 {
-    static const char *const ecn_words[] = {"not-ect", "ect1", "ect0", "ce"}; /* RFC 3168, 5 */
-
-    if (!(a->have & b->have & CORR_HAVE_IP))
-        return;
-    if (a->ttl != b->ttl)
-        say(texts, "ttl %+d", b->ttl - a->ttl);
-    if (a->tos >> 2 != b->tos >> 2)
-        say(texts, "dscp %u -> %u", a->tos >> 2, b->tos >> 2);
-    if ((a->tos & 3) != (b->tos & 3))
-        say(texts, "ecn %s -> %s", ecn_words[a->tos & 3], ecn_words[b->tos & 3]);
-
-    struct corr_tuple before = corr_tuple_of(store, a), after = corr_tuple_of(store, b);
-    g_autoptr(GString) text = g_string_new(NULL);
-    if (!corr_tuple_src_equal(&before, &after)) {
-        corr_text_endpoint(before.src, before.has_ports, before.proto, text);
-        g_string_append(text, " -> ");
-        corr_text_endpoint(after.src, after.has_ports, after.proto, text);
-        say(texts, "src %s", text->str);
-    }
-    if (!corr_tuple_dst_equal(&before, &after)) {
-        g_string_truncate(text, 0);
-        corr_text_endpoint(before.dst, before.has_ports, before.proto, text);
-        g_string_append(text, " -> ");
-        corr_text_endpoint(after.dst, after.has_ports, after.proto, text);
-        say(texts, "dst %s", text->str);
-    }
+    return corr_store_conv(store, obs->conv)->end[0].addr.len == 16 ? 6 : 4;
 }
 
-static void compare_options(const struct corr_obs *a, const struct corr_obs *b, GPtrArray *texts)
+static void compare_ip(const struct corr_store *store, const struct corr_obs *a,
+                       const struct corr_obs *b, GArray *changes)
 {
-    /* Bit order of CORR_OPT_*. */
-    static const char *const words[] = {"mss",        "window-scale", "sack-permitted", "sack",
-                                        "timestamps", "fast-open",    "mptcp",          "other"};
+    if (!(a->have & b->have & CORR_HAVE_IP))
+        return;
+    unsigned version = ip_version(store, a);
+    bool same_version = version == ip_version(store, b);
 
+    if (a->ttl != b->ttl)
+        add(changes, same_version && version == 6 ? CORR_CHANGE_HOP_LIMIT : CORR_CHANGE_TTL, 0,
+            (uint32_t)b->ttl - a->ttl);
+    add_if(changes, CORR_CHANGE_DSCP, a->tos >> 2, b->tos >> 2);
+    add_if(changes, CORR_CHANGE_ECN, a->tos & 3, b->tos & 3);
+    if (same_version && version == 6)
+        add_if(changes, CORR_CHANGE_FLOW_LABEL, a->flow_label, b->flow_label);
+    if (same_version && version == 4)
+        add_if(changes, CORR_CHANGE_DF, !!(a->have & CORR_HAVE_DF), !!(b->have & CORR_HAVE_DF));
+
+    struct corr_tuple before = corr_tuple_of(store, a), after = corr_tuple_of(store, b);
+    uint32_t from = a->conv * 2 + a->dir, to = b->conv * 2 + b->dir;
+    if (!corr_tuple_src_equal(&before, &after))
+        add(changes, CORR_CHANGE_SRC, from, to);
+    if (!corr_tuple_dst_equal(&before, &after))
+        add(changes, CORR_CHANGE_DST, from, to);
+}
+
+static void compare_options(const struct corr_obs *a, const struct corr_obs *b, GArray *changes)
+{
     bool mss = (a->have & b->have & CORR_HAVE_MSS) && a->mss != b->mss;
+
     if (mss)
-        say(texts, "mss %u -> %u", a->mss, b->mss);
+        add(changes, CORR_CHANGE_MSS, a->mss, b->mss);
     if (!(a->have & b->have & CORR_HAVE_OPTIONS))
         return;
-    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
+    for (unsigned i = 0; i < G_N_ELEMENTS(option_words); i++) {
         unsigned bit = 1u << i;
         if ((a->opt_kinds ^ b->opt_kinds) & bit)
-            say(texts, "tcp option %s: %s", a->opt_kinds & bit ? "removed" : "added", words[i]);
+            add_option(changes, CORR_CHANGE_TCP_OPTION, i, b->opt_kinds & bit, 0);
     }
     if (!mss && a->opt_kinds == b->opt_kinds && a->opt_hash != b->opt_hash)
-        say(texts, "tcp options changed");
+        add(changes, CORR_CHANGE_TCP_OPTIONS, 0, 0);
+}
+
+/* Digests are of nested prefixes: the longest that both have decides. */
+static bool payload_differs(const struct corr_obs *a, const struct corr_obs *b)
+{
+    uint32_t both = a->have & b->have;
+
+    if ((both & CORR_HAVE_LEN) && a->len != b->len)
+        return true;
+    if (both & CORR_HAVE_DFULL)
+        return a->dfull != b->dfull;
+    if (both & CORR_HAVE_D128)
+        return a->d128 != b->d128;
+    if (both & CORR_HAVE_D32)
+        return a->d32 != b->d32;
+    return both & CORR_HAVE_D8 && a->d8 != b->d8;
 }
 
 /* What holds only while the packet is cut as it was. */
-static void compare_whole(const struct corr_obs *a, const struct corr_obs *b, GPtrArray *texts)
+static void compare_whole(const struct corr_obs *a, const struct corr_obs *b, GArray *changes)
 {
-    if ((a->have & b->have & CORR_HAVE_IP_ID) && a->ip_id != b->ip_id)
-        say(texts, "ip id 0x%04x -> 0x%04x", a->ip_id, b->ip_id);
+    uint32_t both = a->have & b->have;
+
+    if (both & CORR_HAVE_IP_ID)
+        add_if(changes, CORR_CHANGE_IP_ID, a->ip_id, b->ip_id);
     if (a->kind != b->kind)
         return;
-    if ((a->have & b->have & CORR_HAVE_SEQ) && a->seq != b->seq)
-        say(texts, "seq %+d", (int32_t)(b->seq - a->seq));
-    if ((a->have & b->have & CORR_HAVE_TCP)) {
-        if ((a->tcp_flags & b->tcp_flags & CORR_TCP_ACK) && a->ack != b->ack)
-            say(texts, "ack %+d", (int32_t)(b->ack - a->ack));
-        if (a->tcp_flags != b->tcp_flags)
-            say(texts, "tcp flags 0x%02x -> 0x%02x", a->tcp_flags, b->tcp_flags);
-        if (a->window != b->window)
-            say(texts, "tcp window %u -> %u", a->window, b->window);
-        if ((a->have & b->have & CORR_HAVE_TS) && a->tsval != b->tsval)
-            say(texts, "tsval %+d", (int32_t)(b->tsval - a->tsval));
+    if (both & CORR_HAVE_SEQ)
+        add_if(changes, CORR_CHANGE_SEQ, 0, b->seq - a->seq);
+    if (both & CORR_HAVE_TCP) {
+        if (a->tcp_flags & b->tcp_flags & CORR_TCP_ACK)
+            add_if(changes, CORR_CHANGE_ACK, 0, b->ack - a->ack);
+        add_if(changes, CORR_CHANGE_TCP_FLAGS, a->tcp_flags, b->tcp_flags);
+        add_if(changes, CORR_CHANGE_TCP_WINDOW, a->window, b->window);
+        if (both & CORR_HAVE_TS)
+            add_if(changes, CORR_CHANGE_TSVAL, 0, b->tsval - a->tsval);
     }
-    compare_options(a, b, texts);
-
-    /* Digests are of nested prefixes: the longest that both have decides. */
-    uint32_t both = a->have & b->have;
-    bool changed = (both & CORR_HAVE_LEN) && a->len != b->len;
-    if (both & CORR_HAVE_DFULL)
-        changed |= a->dfull != b->dfull;
-    else if (both & CORR_HAVE_D128)
-        changed |= a->d128 != b->d128;
-    else if (both & CORR_HAVE_D32)
-        changed |= a->d32 != b->d32;
-    else if (both & CORR_HAVE_D8)
-        changed |= a->d8 != b->d8;
-    if (changed)
-        say(texts, "payload");
+    compare_options(a, b, changes);
+    if (payload_differs(a, b))
+        add(changes, CORR_CHANGE_PAYLOAD, 0, 0);
 }
 
-static void say_layers(const struct corr_context *of, const struct corr_context *without, char sign,
-                       GPtrArray *texts)
+static void add_layers(const struct corr_context *of, const struct corr_context *without,
+                       bool added, GArray *changes)
 {
     bool used[CORR_ENCAP_MAX] = {false};
     for (unsigned i = 0; i < of->n; i++) {
@@ -169,16 +200,13 @@ static void say_layers(const struct corr_context *of, const struct corr_context 
             kept = !used[k] && f->kind == e->kind && f->id == e->id;
             used[k] |= kept;
         }
-        if (kept)
-            continue;
-        if (e->kind == CORR_ENCAP_VLAN)
-            say(texts, "vlan %c %u", sign, e->id);
-        else
-            say(texts, "encap %c %s %u", sign, corr_encap_word(e->kind), e->id);
+        if (!kept)
+            add_option(changes, e->kind == CORR_ENCAP_VLAN ? CORR_CHANGE_VLAN : CORR_CHANGE_ENCAP,
+                       e->kind, added, e->id);
     }
 }
 
-void corr_change_collect(const struct corr_result *r, uint32_t sighting, GPtrArray *texts)
+void corr_change_collect(const struct corr_result *r, uint32_t sighting, GArray *changes)
 {
     const struct corr_store *store = r->store;
     const struct corr_sighting *s = corr_result_sighting(r, sighting);
@@ -194,19 +222,121 @@ void corr_change_collect(const struct corr_result *r, uint32_t sighting, GPtrArr
 
     /* A later fragment may be one of a tunnel's: its IP header is not the packet's. */
     if ((a->kind == CORR_KIND_FRAGMENT) == (b->kind == CORR_KIND_FRAGMENT))
-        compare_ip(store, a, b, texts);
+        compare_ip(store, a, b, changes);
     if (!recut)
-        compare_whole(a, b, texts);
+        compare_whole(a, b, changes);
     if (a->context != b->context) {
         const struct corr_context *ca =
             &g_array_index(store->contexts, struct corr_context, a->context);
         const struct corr_context *cb =
             &g_array_index(store->contexts, struct corr_context, b->context);
-        say_layers(ca, cb, '-', texts);
-        say_layers(cb, ca, '+', texts);
+        add_layers(ca, cb, false, changes);
+        add_layers(cb, ca, true, changes);
     }
     if (pieces > 1)
-        say(texts, "%s %u", frag_b ? "fragmented" : "segmented", pieces);
+        add(changes, frag_b ? CORR_CHANGE_FRAGMENTED : CORR_CHANGE_SEGMENTED, 0, pieces);
     if (parts > 1)
-        say(texts, "%s %u", frag_a && !frag_b ? "reassembled" : "coalesced", parts);
+        add(changes, frag_a && !frag_b ? CORR_CHANGE_REASSEMBLED : CORR_CHANGE_COALESCED, 0, parts);
+}
+
+static void append_end(const struct corr_store *store, uint32_t conv_dir, bool src, GString *text)
+{
+    const struct corr_conv *conv = corr_store_conv(store, conv_dir / 2);
+    unsigned end = conv_dir % 2 ^ !src;
+
+    corr_text_endpoint(&conv->end[end], conv->has_ports, conv->proto, text);
+}
+
+/* "SYN+ACK"; RFC 9293 names them so. */
+static void append_flags(uint32_t flags, GString *text)
+{
+    static const char *const names[] = {"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"};
+    gsize start = text->len;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++)
+        if (flags & 1u << i)
+            g_string_append_printf(text, "%s%s", text->len > start ? "+" : "", names[i]);
+    if (text->len == start)
+        g_string_append(text, "none");
+}
+
+void corr_change_value(const struct corr_result *r, const struct corr_change *change, GString *text)
+{
+    static const char *const ecn_words[] = {"not-ect", "ect1", "ect0", "ce"}; /* RFC 3168, 5 */
+    bool src = change->kind == CORR_CHANGE_SRC;
+
+    switch (change->kind) {
+    case CORR_CHANGE_TTL:
+    case CORR_CHANGE_HOP_LIMIT:
+    case CORR_CHANGE_SEQ:
+    case CORR_CHANGE_ACK:
+    case CORR_CHANGE_TSVAL:
+        g_string_append_printf(text, "%+d", (int32_t)change->b);
+        break;
+    case CORR_CHANGE_ECN:
+        g_string_append_printf(text, "%s -> %s", ecn_words[change->a & 3],
+                               ecn_words[change->b & 3]);
+        break;
+    case CORR_CHANGE_DF:
+        g_string_append(text, change->b ? "set" : "cleared");
+        break;
+    case CORR_CHANGE_SRC:
+    case CORR_CHANGE_DST:
+        append_end(r->store, change->a, src, text);
+        g_string_append(text, " -> ");
+        append_end(r->store, change->b, src, text);
+        break;
+    case CORR_CHANGE_IP_ID:
+        g_string_append_printf(text, "0x%04x -> 0x%04x", change->a, change->b);
+        break;
+    case CORR_CHANGE_FLOW_LABEL:
+        g_string_append_printf(text, "0x%05x -> 0x%05x", change->a, change->b);
+        break;
+    case CORR_CHANGE_TCP_FLAGS:
+        append_flags(change->a, text);
+        g_string_append(text, " -> ");
+        append_flags(change->b, text);
+        break;
+    case CORR_CHANGE_TCP_OPTION:
+        g_string_append(text, change->a ? "added" : "removed");
+        break;
+    case CORR_CHANGE_TCP_OPTIONS:
+        g_string_append(text, "changed");
+        break;
+    case CORR_CHANGE_PAYLOAD:
+        break;
+    case CORR_CHANGE_VLAN:
+        g_string_append_printf(text, "%c %u", change->a ? '+' : '-', change->b);
+        break;
+    case CORR_CHANGE_ENCAP:
+        g_string_append_printf(text, "%c %s %u", change->a ? '+' : '-',
+                               corr_encap_word(change->option), change->b);
+        break;
+    case CORR_CHANGE_SEGMENTED:
+    case CORR_CHANGE_FRAGMENTED:
+    case CORR_CHANGE_COALESCED:
+    case CORR_CHANGE_REASSEMBLED:
+        g_string_append_printf(text, "%u", change->b);
+        break;
+    default:
+        g_string_append_printf(text, "%u -> %u", change->a, change->b);
+    }
+}
+
+void corr_change_field(const struct corr_change *change, GString *text)
+{
+    g_string_append(text, words[change->kind]);
+    if (change->kind == CORR_CHANGE_TCP_OPTION)
+        g_string_append_printf(text, " %s", option_words[change->option]);
+}
+
+void corr_change_text(const struct corr_result *r, const struct corr_change *change, GString *text)
+{
+    g_string_append(text, words[change->kind]);
+    if (change->kind == CORR_CHANGE_PAYLOAD)
+        return;
+    g_string_append_c(text, ' ');
+    corr_change_value(r, change, text);
+    if (change->kind == CORR_CHANGE_TCP_OPTION)
+        g_string_append_printf(text, ": %s", option_words[change->option]);
 }

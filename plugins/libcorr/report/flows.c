@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* flows.c - a row per conversation: its ends as each point sees them, ways, losses, latencies. */
 #include "path/nat_text.h"
+#include "report/by_flow.h"
 #include "report/report-int.h"
 #include "layers/segment.h"
 #include "path/text.h"
@@ -66,32 +67,6 @@ static const struct corr_column segment_columns[] = {SEGMENT_COLUMNS(CORR_COLUMN
                                                          CORR_COLUMN_END};
 static const struct corr_column columns[] = {COLUMNS(CORR_COLUMN_INIT) CORR_COLUMN_END};
 
-/* Packets that count, sorted by flow: packets[start[f] .. start[f + 1]) are those of flow f. */
-struct by_flow {
-    uint32_t *start, *packets;
-};
-
-static struct by_flow sort_by_flow(const struct corr_result *r, const uint8_t *mask)
-{
-    uint32_t n = r->packets->len, n_flows = r->flows->len;
-    struct by_flow by = {g_new0(uint32_t, n_flows + 2), g_new(uint32_t, n + 1)};
-
-    /* Counting sort; start is kept one place ahead while the packets are put in. */
-    for (uint32_t i = 0; i < n; i++) {
-        const struct corr_packet *p = corr_result_packet(r, i);
-        if (p->flow < n_flows && corr_packet_counts(mask, i))
-            by.start[p->flow + 2]++;
-    }
-    for (uint32_t f = 2; f <= n_flows + 1; f++)
-        by.start[f] += by.start[f - 1];
-    for (uint32_t i = 0; i < n; i++) {
-        const struct corr_packet *p = corr_result_packet(r, i);
-        if (p->flow < n_flows && corr_packet_counts(mask, i))
-            by.packets[by.start[p->flow + 1]++] = i;
-    }
-    return by;
-}
-
 static void endpoint(const struct corr_conv *conv, unsigned end, GString *text)
 {
     g_string_truncate(text, 0);
@@ -132,7 +107,7 @@ static void add_segments(const struct corr_result *r, struct corr_segments *segm
             corr_cell_set_text(sub, C_SEG_TO, corr_store_point(r->store, segment->to)->name);
         corr_cell_set_count(sub, C_SEG_PACKETS, segment->packets);
         corr_cell_set_count(sub, C_SEG_LOST, segment->lost);
-        if (!corr_segment_percentiles(segment, &l))
+        if (!corr_percentiles(segment->latencies, &l))
             continue;
         struct corr_row *latency = corr_cell_add_row(sub, C_SEG_LATENCY, latency_columns);
         corr_cell_set_time(latency, C_MIN, l.min);
@@ -259,52 +234,18 @@ static void add_row(const struct corr_result *r, uint32_t number, const struct s
     add_segments(r, segments, row);
 }
 
-/* Groups of equal packets by flow; their members' fates are known in sum only. */
-static int compare_groups(const void *a, const void *b)
-{
-    const struct corr_group *x = *(const struct corr_group *const *)a;
-    const struct corr_group *y = *(const struct corr_group *const *)b;
-    if (x->flow != y->flow)
-        return x->flow < y->flow ? -1 : 1;
-    return x < y ? -1 : x > y; /* as they stand in the result */
-}
-
-static GPtrArray *sort_groups(const struct corr_result *r, const struct corr_frame_set *frames)
-{
-    GPtrArray *groups = g_ptr_array_new();
-
-    for (unsigned i = 0; i < corr_group_count(r); i++)
-        if (corr_frame_set_has(frames, corr_result_group(r, i)->frame))
-            g_ptr_array_add(groups, (void *)corr_result_group(r, i));
-    g_ptr_array_sort(groups, compare_groups);
-    return groups;
-}
-
-/* Level-2 flows run between MAC addresses, or none at all. */
-static bool is_ip(const struct corr_result *r, const struct corr_flow *flow)
-{
-    if (flow->convs->len == 0)
-        return flow->proto != 0;
-    const struct corr_member *member = &g_array_index(flow->convs, struct corr_member, 0);
-    uint8_t len = corr_result_conv(r, member->conv)->end[0].addr.len;
-    return len == 4 || len == 16;
-}
-
 void corr_build_flows(const struct corr_result *r, const struct corr_frame_set *frames,
                       struct corr_report_table *out)
 {
-    g_autofree uint8_t *mask = corr_packet_mask(r, frames);
-    struct by_flow by = sort_by_flow(r, mask);
-    g_autoptr(GPtrArray) groups = sort_groups(r, frames);
+    struct corr_by_flow by = corr_by_flow_sort(r, frames);
     struct corr_segments *segments = corr_segments_new();
     uint32_t without_ip = 0;
-    unsigned next = 0;
 
     for (uint32_t f = 0; f < r->flows->len; f++) {
         struct sums sums = {.longest = {CORR_NONE, CORR_NONE}};
         if (by.start[f] == by.start[f + 1])
             continue;
-        if (!is_ip(r, corr_result_flow(r, f))) {
+        if (!corr_flow_is_ip(r, corr_result_flow(r, f))) {
             without_ip++;
             continue;
         }
@@ -313,22 +254,17 @@ void corr_build_flows(const struct corr_result *r, const struct corr_frame_set *
             add_packet(r, by.packets[k], &sums);
             corr_segments_add(segments, r, by.packets[k]);
         }
-        for (; next < groups->len; next++) {
-            const struct corr_group *group = g_ptr_array_index(groups, next);
-            if (group->flow > f)
-                break;
-            if (group->flow < f)
-                continue;
-            corr_segments_add_group(segments, group);
-            sums.lost += corr_group_lost(group);
+        /* The fates of equal packets are known in sum only. */
+        for (uint32_t k = by.group_start[f]; k < by.group_start[f + 1]; k++) {
+            corr_segments_add_group(segments, by.groups[k]);
+            sums.lost += corr_group_lost(by.groups[k]);
         }
         add_row(r, f, &sums, segments, out);
     }
     if (without_ip)
         corr_report_note(out, "+ %u flow%s without IP", without_ip, without_ip == 1 ? "" : "s");
     corr_segments_free(segments);
-    g_free(by.start);
-    g_free(by.packets);
+    corr_by_flow_clear(&by);
 }
 
 CORR_TABLE_DEFINE(flows, "Conversations",

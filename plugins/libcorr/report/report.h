@@ -24,8 +24,10 @@
 /* clang-format off */
 #define CORR_TABLES(X) \
     X(points)          \
+    X(paths)           \
     X(segments)        \
     X(drops)           \
+    X(changes)         \
     X(nat)             \
     X(flows)
 /* clang-format on */

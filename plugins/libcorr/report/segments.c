@@ -119,7 +119,7 @@ void corr_build_segments(const struct corr_result *r, const struct corr_frame_se
         corr_cell_set_count(row, C_MISSED, segment->missed);
         corr_cell_set_count(row, C_REORDERED, segment->reordered);
         corr_cell_set_count(row, C_DUPLICATED, segment->duplicated);
-        if (corr_segment_percentiles(segment, &l)) {
+        if (corr_percentiles(segment->latencies, &l)) {
             struct corr_row *sub = corr_cell_add_row(row, C_LATENCY, latency_columns);
             corr_cell_set_time(sub, C_MIN, l.min);
             corr_cell_set_time(sub, C_P50, l.p50);

@@ -341,6 +341,7 @@ static void packet_append(struct corr_store *store, const struct corr_frame *fra
         .d32 = packet->d32,
         .d128 = packet->d128,
         .opt_hash = packet->opt_hash,
+        .flow_label = packet->flow_label,
         .extra = CORR_NONE,
         .point = (uint16_t)point,
         .window = packet->window,
@@ -492,6 +493,15 @@ void corr_context_text(const struct corr_store *store, uint32_t context, GString
     for (unsigned i = 0; i < c->n; i++)
         g_string_append_printf(text, "%s%s %u", i > 0 ? ", " : "",
                                corr_encap_word(c->encap[i].kind), c->encap[i].id);
+}
+
+bool corr_conv_scoped(const struct corr_conv *conv)
+{
+    for (unsigned e = 0; e < 2; e++)
+        if (conv->end[e].addr.len == 6 || corr_addr_is_multicast(&conv->end[e].addr) ||
+            corr_addr_is_link_local(&conv->end[e].addr))
+            return true;
+    return false;
 }
 
 void corr_endpoint_text(const struct corr_endpoint *end, bool has_ports, GString *text)

@@ -41,6 +41,7 @@ struct corr_obs {
     uint32_t opt_hash;
     uint32_t extra;    /* index into fragments, quotes ... by kind; CORR_NONE if none */
     uint32_t ip_len;   /* bytes of the identity IP packet, 0 if unknown */
+    uint32_t flow_label; /* IPv6 */
     uint16_t point;
     uint16_t window, ip_id, resid;
     uint16_t mss;
@@ -174,6 +175,9 @@ static inline const struct corr_endpoint *corr_store_dst(const struct corr_store
 {
     return &corr_store_conv(store, obs->conv)->end[!obs->dir];
 }
+
+/* Multicast, broadcast, link-local and level-2 flows stay on their link, or fan out. */
+bool corr_conv_scoped(const struct corr_conv *conv);
 
 /*
  * Files that were merged without keeping their interfaces apart show packets
