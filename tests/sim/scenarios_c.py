@@ -82,6 +82,45 @@ def c04(seed):
     return net.finish()
 
 
+def offloaded_udp(seed, sizes, slice_size, lost, v6=False, fw=None, **kw):
+    """The server's card cuts super-datagrams of these sizes; slices `lost` are lost on the way."""
+    net = build(seed, ["nic", 100 * US, "sw", 2 * MS, "router", "fwi", 50 * US,
+                       fw or (lambda n: Box(n.sim)), "fwo", 10 * MS, "router",
+                       lambda n: Segmenter(n.sim, 0, udp_size=slice_size), "srv"],
+                taps={"srv": {"partial": 0}}, **kw,
+                **(dict(left=("2001:db8:1::10",), right=("2001:db8:2::5",)) if v6 else V4))
+    net.links[3].drop = lambda pkt, d, n: d == 0 and n in lost
+    c, s = net.client, net.server
+
+    def answer(pkt):
+        i = net.asked = getattr(net, "asked", -1) + 1
+        net.sim.after(300 * US, s.send_udp, "q", pkt.dst, 443, pkt.src, pkt.sport,
+                      content("gso", i, size=sizes[i]))
+    s.udp[443] = answer
+    version = 6 if v6 else 4
+    c.udp_stream("q", c.address(version), 40000, s.address(version), 443, len(sizes), SEC, 30 * MS,
+                 size=90)
+    return net.finish()
+
+
+@scenario("C04b", "super-datagrams of all sizes, PAT; a first, a middle and the last slice lost",
+          drops=4, nat=1)
+def c04b(seed):
+    from scenarios_b import FW, PUBLIC
+    from boxes import Nat, pat_rule
+
+    def fw(n):
+        return Box(n.sim, Nat(n.sim, FW, "pat", outbound=pat_rule(n.sim, PUBLIC)))
+    # 1350 + 50, 700, 4 slices, 18, 1, 2, 1, 30
+    return offloaded_udp(seed, [1400, 700, 5000, 24000, 1350, 2700, 40, 40000], 1350,
+                         {3, 9, 24, 26}, fw=fw)
+
+
+@scenario("C04c", "super-datagrams, IPv6: no identification", drops=3, nat=0)
+def c04c(seed):
+    return offloaded_udp(seed, [9000, 2000, 1210, 30000, 1300, 64000], 1200, {0, 9, 30}, v6=True)
+
+
 def fragment_source(net, count, size, mtu, gap=5 * MS):
     """Fragmented datagrams from the client."""
     c, s = net.client, net.server

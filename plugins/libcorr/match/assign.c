@@ -283,7 +283,7 @@ static uint8_t method_of(const struct corr_work *work, const struct corr_cell *c
         const struct corr_conv *conv = corr_result_conv(work->result, c);
         bool other = flip ^ work->result->conv_flip[c];
 
-        if (cell->range && corr_work_len(work, obs[i]) != corr_work_len(work, obs[0]))
+        if (cell->to > cell->from && corr_work_len(work, obs[i]) != corr_work_len(work, obs[0]))
             return CORR_METHOD_RANGE;
         for (unsigned e = 0; e < 2; e++)
             translated |= !corr_addr_equal(&first->end[e].addr, &conv->end[e ^ other].addr) ||

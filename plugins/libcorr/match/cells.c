@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "match/cells.h"
+#include "match/slices.h"
 #include "store/hash.h"
 #include "store/sort.h"
 
@@ -57,9 +58,9 @@ static uint64_t content_key(const struct corr_obs *obs, const struct flow_facts 
 }
 
 /* Everything of the content that survives on the way; what may not survive is weighed later. */
-static uint64_t cell_key(const struct corr_work *work, uint32_t i, const struct flow_facts *facts)
+static uint64_t cell_key(const struct corr_work *work, uint32_t i, const struct corr_obs *obs,
+                         const struct flow_facts *facts)
 {
-    const struct corr_obs *obs = corr_store_obs(work->store, i);
     uint64_t key = corr_hash_mix(corr_work_flow_dir(work, i), obs->kind);
 
     if (obs->kind == CORR_KIND_TCP && obs->have & CORR_HAVE_TCP) {
@@ -127,7 +128,7 @@ static GHashTable *damaged_find(const struct corr_work *work, const struct flow_
             found = g_hash_table_lookup(damaged, &key);
             if (found == NULL)
                 continue;
-            cell = cell_key(work, i, &facts[corr_work_flow_dir(work, i) / 2]);
+            cell = cell_key(work, i, obs, &facts[corr_work_flow_dir(work, i) / 2]);
             *found = *found == 0 || *found == cell ? cell : 1;
         }
     return damaged;
@@ -167,11 +168,16 @@ void corr_cell_close(struct corr_work *work, struct corr_cell *cell)
     g_array_append_val(work->cells, *cell);
 }
 
-static void plain_cells(struct corr_work *work, const struct flow_facts *facts)
+/*
+ * One key per observation that is no TCP data, or one per slice of it: then `obs` is
+ * the number of observations plus the slice's index.
+ */
+static GArray *plain_keys(const struct corr_work *work, const struct flow_facts *facts,
+                          const GArray *slices)
 {
     GHashTable *damaged = damaged_find(work, facts);
     GArray *keys = g_array_new(FALSE, FALSE, sizeof(struct corr_keyed));
-    const struct corr_keyed *items;
+    uint32_t s = 0;
 
     for (uint32_t i = 0; i < work->store->obs->len; i++) {
         const struct corr_obs *obs = corr_store_obs(work->store, i);
@@ -180,7 +186,16 @@ static void plain_cells(struct corr_work *work, const struct flow_facts *facts)
         if (corr_obs_is_range(obs) || work->head[i] != CORR_NONE)
             continue;
         item.conv = corr_work_flow_dir(work, i);
-        item.key = cell_key(work, i, &facts[item.conv / 2]);
+        if (s < slices->len && g_array_index(slices, struct corr_slice, s).obs == i) {
+            for (; s < slices->len && g_array_index(slices, struct corr_slice, s).obs == i; s++) {
+                item.key = cell_key(work, i, &g_array_index(slices, struct corr_slice, s).as,
+                                    &facts[item.conv / 2]);
+                item.obs = work->store->obs->len + s;
+                g_array_append_val(keys, item);
+            }
+            continue;
+        }
+        item.key = cell_key(work, i, obs, &facts[item.conv / 2]);
         if (obs->have & CORR_HAVE_BAD_SUM) {
             uint64_t key = damage_key(work, i);
             const uint64_t *cell = g_hash_table_lookup(damaged, &key);
@@ -190,18 +205,38 @@ static void plain_cells(struct corr_work *work, const struct flow_facts *facts)
         }
         g_array_append_val(keys, item);
     }
+    g_hash_table_destroy(damaged);
+    return keys;
+}
+
+static void plain_cells(struct corr_work *work, const struct flow_facts *facts)
+{
+    GArray *slices = corr_slices_find(work);
+    GArray *keys = plain_keys(work, facts, slices);
+    const struct corr_keyed *items = (const struct corr_keyed *)keys->data;
+
     corr_keyed_sort((struct corr_keyed *)keys->data, keys->len);
-    items = (const struct corr_keyed *)keys->data;
     for (size_t i = 0, end; i < keys->len; i = end) {
         struct corr_cell cell = {
             .flow = items[i].conv / 2, .dir = items[i].conv & 1, .first = work->members->len};
 
-        for (end = i; end < keys->len && items[end].key == items[i].key; end++)
-            g_array_append_val(work->members, items[end].obs);
+        for (end = i; end < keys->len && items[end].key == items[i].key; end++) {
+            uint32_t obs = items[end].obs;
+
+            if (obs >= work->store->obs->len) {
+                const struct corr_slice *slice =
+                    &g_array_index(slices, struct corr_slice, obs - work->store->obs->len);
+
+                obs = slice->obs;
+                cell.from = slice->from;
+                cell.to = slice->to;
+            }
+            g_array_append_val(work->members, obs);
+        }
         corr_cell_close(work, &cell);
     }
+    g_array_unref(slices);
     g_array_unref(keys);
-    g_hash_table_destroy(damaged);
 }
 
 bool corr_obs_same_content(const struct corr_obs *a, const struct corr_obs *b, bool *known)

@@ -10,6 +10,7 @@
  *                  flows, and teach the transform between their members
  *     tenants.c    ... unless two tenants use the same addresses
  *     shift.c      streams that a helper lengthened or shortened
+ *     slices.c     super-datagrams are cut as other points show them
  *     cells.c      inside a flow direction, observations of equal content (for
  *                  TCP: of the same bytes) meet in one cell
  *     learn.c      what cells without a choice say about fields and delays (delays.c)
@@ -29,10 +30,10 @@
 struct corr_cell {
     uint32_t flow;
     uint8_t dir;       /* in the flow */
-    bool range;        /* TCP data or fragments: from/to are valid */
+    bool range;        /* TCP data: from/to are bytes of the flow direction, and cells adjoin */
     bool choice;       /* some station has more than one sighting that is no duplicate */
     uint32_t first, n; /* members[first .. first + n), by (local flow, frame) */
-    int64_t from, to;  /* bytes of the flow direction (or of the datagram) */
+    int64_t from, to;  /* bytes of a range, or of a super-datagram in one of its frames; else 0 */
 };
 
 /* The sightings of one packet, or of one cell's share of it. */

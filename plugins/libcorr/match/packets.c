@@ -18,6 +18,7 @@ struct draft {
     uint32_t len;
     uint8_t dir, method, kind, candidates;
     bool ambiguous;
+    bool slice; /* from and to are bytes of a super-datagram: they put its packets in order */
 };
 
 struct drafting {
@@ -174,9 +175,12 @@ static void instance_draft(const struct corr_work *work, struct drafting *d,
         .ambiguous = instance->ambiguous,
         .candidates = instance->candidates,
         .len = corr_store_obs(work->store, obs[0])->len,
+        .slice = !cell->range && cell->to > cell->from,
     };
     bool fragmented = false;
 
+    if (draft.slice)
+        draft.len = (uint32_t)(cell->to - cell->from);
     for (uint32_t i = 0; i < instance->n; i++)
         fragmented |= d->next_piece[obs[i]] != CORR_NONE;
     if (fragmented)
@@ -263,8 +267,8 @@ static void packet_add(struct corr_work *work, const struct drafting *d, const s
         .drop_before = CORR_NONE,
         .original = CORR_NONE,
         .quotes = CORR_NONE,
-        .from = draft->from,
-        .to = draft->to,
+        .from = draft->slice ? 0 : draft->from,
+        .to = draft->slice ? 0 : draft->to,
     };
     uint32_t index = result->packets->len;
 

@@ -184,7 +184,7 @@ double corr_pair_score(const struct corr_work *work, const struct corr_cell *cel
     score = score_delay(work, i, k, cell->flow * 2 + cell->dir, jitter);
     if (score <= CORR_SCORE_IMPOSSIBLE)
         return CORR_SCORE_IMPOSSIBLE;
-    score += score_id(work, i, k, cell->range);
+    score += score_id(work, i, k, cell->to > cell->from);
     if (a->kind == CORR_KIND_TCP)
         score += score_tcp(work, i, k);
     /* What an ICMP error quotes is translated with it (RFC 5508).  A wrong checksum says that the

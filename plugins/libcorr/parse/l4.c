@@ -91,6 +91,15 @@ static bool is_partial(const uint8_t *field, uint64_t pseudo)
     return value == fold(pseudo);
 }
 
+void corr_parse_digests(struct corr_parsed *p, const uint8_t *bytes, uint32_t len)
+{
+    p->dfull = XXH3_64bits(bytes, len);
+    p->d128 = len <= 128 ? (uint32_t)p->dfull : (uint32_t)XXH3_64bits(bytes, 128);
+    p->d32 = len <= 32 ? (uint32_t)p->dfull : (uint32_t)XXH3_64bits(bytes, 32);
+    p->d8 = len <= 8 ? (uint32_t)p->dfull : (uint32_t)XXH3_64bits(bytes, 8);
+    p->have |= CORR_HAVE_DFULL | CORR_HAVE_D128 | CORR_HAVE_D32 | CORR_HAVE_D8;
+}
+
 void corr_parse_payload(const struct corr_walk *w, struct corr_parsed *p, struct corr_span s)
 {
     uint32_t have = corr_span_have(s);
@@ -105,11 +114,7 @@ void corr_parse_payload(const struct corr_walk *w, struct corr_parsed *p, struct
         p->payload_len = len;
         p->have |= CORR_HAVE_LEN;
         if (have == len) {
-            p->dfull = XXH3_64bits(d, len);
-            p->have |= CORR_HAVE_DFULL | CORR_HAVE_D128 | CORR_HAVE_D32 | CORR_HAVE_D8;
-            p->d128 = len <= 128 ? (uint32_t)p->dfull : (uint32_t)XXH3_64bits(d, 128);
-            p->d32 = len <= 32 ? (uint32_t)p->dfull : (uint32_t)XXH3_64bits(d, 32);
-            p->d8 = len <= 8 ? (uint32_t)p->dfull : (uint32_t)XXH3_64bits(d, 8);
+            corr_parse_digests(p, d, len);
             return;
         }
     }

@@ -204,6 +204,9 @@ struct corr_parsed {
     const uint8_t *payload; /* into frame->data: first payload byte, NULL if none captured */
 };
 
+/* Digests of `len` payload bytes, all of them there, as in corr_parsed. */
+void corr_parse_digests(struct corr_parsed *p, const uint8_t *bytes, uint32_t len);
+
 /* Packets taken from one frame at most (802.11 A-MSDU holds several). */
 #define CORR_PARSE_MAX 8
 

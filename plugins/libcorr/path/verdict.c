@@ -215,6 +215,15 @@ static void bursts_excuse(struct corr_judge *j)
     g_array_unref(misses);
 }
 
+/*
+ * A super-datagram that no point shows cut may have passed in pieces that nobody
+ * recognised, because there was no room to keep its bytes, or they were cut off.
+ */
+static bool perhaps_cut_up(const struct corr_packet *packet, const struct corr_obs *at)
+{
+    return corr_obs_is_large(at) && packet->len == at->len;
+}
+
 static void judge_unpassed(struct corr_judge *j, struct corr_packet *packet, uint32_t index,
                            uint32_t last, uint32_t stand)
 {
@@ -239,6 +248,8 @@ static void judge_unpassed(struct corr_judge *j, struct corr_packet *packet, uin
         gap = "cut short, perhaps seen at";
     if (gap == NULL && j->expect->protos[q][corr_result_conv(j->result, conv)->proto] < PROTO_MIN)
         gap = "not captured at";
+    if (gap == NULL && perhaps_cut_up(packet, at))
+        gap = "perhaps cut up, not recognised at";
     if (gap != NULL) {
         undetermine(packet, last, q, gap);
     } else if (tries->n > 1 || tries->reset != 0) {
@@ -348,6 +359,10 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     by = j->quoted_by[index];
     if (by != CORR_NONE && reported(j, packet, by, obs, last, q))
         return;
+    if (perhaps_cut_up(packet, at)) {
+        undetermine(packet, last, q, "perhaps cut up, not recognised at");
+        return;
+    }
     if (others.again == 0)
         others.again = corr_judge_sent_again(j, stand);
     /* The first packets of a flow have nothing before them; then it is enough that the point was

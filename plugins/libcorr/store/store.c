@@ -36,6 +36,8 @@ struct corr_store *corr_store_new(const struct corr_config *config)
     store->contexts = g_array_new(FALSE, FALSE, sizeof(struct corr_context));
     store->l2s = g_array_new(FALSE, FALSE, sizeof(struct corr_l2));
     store->extras = g_array_new(FALSE, FALSE, sizeof(struct corr_extra));
+    store->larges = g_array_new(FALSE, FALSE, sizeof(struct corr_large));
+    store->large_bytes = g_byte_array_new();
     store->unusable = g_array_new(FALSE, FALSE, sizeof(struct corr_unusable));
     store->points = g_ptr_array_new_with_free_func(point_free);
     store->conv_index = corr_index_new();
@@ -57,6 +59,8 @@ void corr_store_free(struct corr_store *store)
     g_array_unref(store->contexts);
     g_array_unref(store->l2s);
     g_array_unref(store->extras);
+    g_array_unref(store->larges);
+    g_byte_array_unref(store->large_bytes);
     g_array_unref(store->unusable);
     g_hash_table_destroy(store->names);
     g_ptr_array_unref(store->points);
@@ -320,6 +324,22 @@ static uint8_t level_of(const struct corr_parsed *packet)
                                            : CORR_LEVEL_NONE;
 }
 
+static void large_keep(struct corr_store *store, const struct corr_obs *obs,
+                       const struct corr_parsed *packet)
+{
+    struct corr_large large = {store->obs->len, store->large_bytes->len};
+    uint32_t room = corr_obs_is_large(obs) ? CORR_LARGE_KEPT : 0;
+
+    if (obs->kind != CORR_KIND_UDP || !(obs->have & CORR_HAVE_DFULL) || obs->have & CORR_HAVE_FRAG)
+        return;
+    if (obs->have & CORR_HAVE_PARTIAL && obs->len > CORR_LARGE_MAYBE_ABOVE && room == 0)
+        room = CORR_LARGE_MAYBE_KEPT;
+    if ((uint64_t)store->large_bytes->len + obs->len > room)
+        return;
+    g_byte_array_append(store->large_bytes, packet->payload, obs->len);
+    g_array_append_val(store->larges, large);
+}
+
 static void packet_append(struct corr_store *store, const struct corr_frame *frame,
                           const struct corr_parsed *packet, uint32_t point)
 {
@@ -369,6 +389,7 @@ static void packet_append(struct corr_store *store, const struct corr_frame *fra
         obs.extra = store->extras->len;
         g_array_append_val(store->extras, extra);
     }
+    large_keep(store, &obs, packet);
     g_array_append_val(store->obs, obs);
 }
 
@@ -411,6 +432,15 @@ static void take_back(struct corr_store *store, uint32_t number)
 {
     while (store->obs->len > 0 && corr_store_obs(store, store->obs->len - 1)->frame >= number)
         g_array_set_size(store->obs, store->obs->len - 1);
+    while (store->larges->len > 0) {
+        const struct corr_large *last =
+            &g_array_index(store->larges, struct corr_large, store->larges->len - 1);
+
+        if (last->obs < store->obs->len)
+            break;
+        g_byte_array_set_size(store->large_bytes, last->at);
+        g_array_set_size(store->larges, store->larges->len - 1);
+    }
     while (store->unusable->len > 0) {
         const struct corr_unusable *last =
             &g_array_index(store->unusable, struct corr_unusable, store->unusable->len - 1);

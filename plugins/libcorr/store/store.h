@@ -108,6 +108,21 @@ struct corr_unusable {
     const char *why; /* key of the point's `unknown`; NULL: counted in n_refused */
 };
 
+/*
+ * A UDP datagram too large for one Ethernet frame, though no fragment: the
+ * sender's card cut it into slices, or the receiver joined them.  Nobody knows yet
+ * how long a slice is, so its bytes are kept, as long as there is room.  A last pair
+ * of slices may fit one frame: then the checksum that was left to the card tells.
+ */
+struct corr_large {
+    uint32_t obs;
+    uint32_t at; /* in large_bytes: as many as the observation's len */
+};
+#define CORR_LARGE_ABOVE 1472u              /* payload of a UDP datagram on Ethernet */
+#define CORR_LARGE_KEPT (64u * 1024 * 1024) /* bytes of all of them */
+#define CORR_LARGE_MAYBE_ABOVE 600u         /* half a datagram of the usual length */
+#define CORR_LARGE_MAYBE_KEPT (16u * 1024 * 1024)
+
 struct corr_index; /* store/index.h */
 
 struct corr_store {
@@ -120,6 +135,8 @@ struct corr_store {
     GArray *l2s;      /* struct corr_l2 */
     GArray *unusable; /* struct corr_unusable, in frame order */
     GArray *extras;   /* struct corr_extra */
+    GArray *larges;   /* struct corr_large, in frame order */
+    GByteArray *large_bytes;
     GPtrArray *points; /* struct corr_point *, in file order */
     struct corr_index *conv_index, *context_index, *l2_index;
     GHashTable *names; /* const char * name of a point: taken */
@@ -156,6 +173,13 @@ static inline const struct corr_extra *corr_store_extra(const struct corr_store 
 {
     return obs->extra == CORR_NONE ? NULL
                                    : &g_array_index(store->extras, struct corr_extra, obs->extra);
+}
+
+/* A super-datagram for sure: larger than Ethernet carries, and no fragment. */
+static inline bool corr_obs_is_large(const struct corr_obs *obs)
+{
+    return obs->kind == CORR_KIND_UDP && obs->have & CORR_HAVE_LEN && obs->len > CORR_LARGE_ABOVE &&
+           !(obs->have & CORR_HAVE_FRAG);
 }
 
 static inline const struct corr_point *corr_store_point(const struct corr_store *store, uint32_t i)
