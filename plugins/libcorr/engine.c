@@ -2,6 +2,7 @@
 /* The engine: the store, and the pipeline that turns it into answers. */
 #include "corr.h"
 
+#include "layers/layers.h"
 #include "match/learn.h"
 #include "match/match.h"
 #include "match/shift.h"
@@ -36,6 +37,7 @@ static void result_free(struct corr_result *result)
 {
     if (result == NULL)
         return;
+    corr_layers_free(result->layers);
     g_array_unref(result->packets);
     g_array_unref(result->sightings);
     g_array_unref(result->groups);

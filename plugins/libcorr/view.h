@@ -98,7 +98,31 @@
     X(missed,        STR,   "corr.missed",              "Missed by capture at",                    \
       "A capture point that the packet passed unseen: capture loss, not network loss")             \
     X(duplicate,     TRUE,  "corr.duplicate",           "Duplicate",                               \
-      "Second or later copy of the packet at this capture point")
+      "Second or later copy of the packet at this capture point")                                  \
+    X(tcp_retransmission, TRUE, "corr.tcp.retransmission", "TCP retransmission",                   \
+      "Its bytes were sent before, whether or not the first ones came here")                       \
+    X(tcp_fast_retransmission, TRUE, "corr.tcp.fast_retransmission", "TCP fast retransmission",    \
+      "Sent again because acknowledgements told that it was missing")                              \
+    X(tcp_spurious_retransmission, TRUE, "corr.tcp.spurious_retransmission",                       \
+      "TCP spurious retransmission", "Sent again although the receiver had it")                    \
+    X(tcp_out_of_order, TRUE, "corr.tcp.out_of_order",     "TCP out of order",                     \
+      "Overtaken by later segments of its flow, and not sent again")                               \
+    X(tcp_duplicate_ack, TRUE, "corr.tcp.duplicate_ack",   "TCP duplicate ACK",                    \
+      "Repeats the acknowledgement and the window before it")                                      \
+    X(tcp_zero_window, TRUE, "corr.tcp.zero_window",       "TCP zero window",                      \
+      "Its sender has no room for more data")                                                      \
+    X(tcp_window_full, TRUE, "corr.tcp.window_full",       "TCP window full",                      \
+      "Fills all the room that the receiver has announced")                                        \
+    X(tcp_keep_alive, TRUE, "corr.tcp.keep_alive",         "TCP keep-alive",                       \
+      "Asks whether the peer is still there")                                                      \
+    X(tcp_lost_segment, TRUE, "corr.tcp.lost_segment",     "TCP previous segment not seen",        \
+      "Segments before it had not passed this capture point")                                      \
+    X(tcp_ack_lost_segment, TRUE, "corr.tcp.ack_lost_segment", "TCP ACK of unseen segment",        \
+      "Acknowledges what had not passed this capture point")                                       \
+    X(tcp_original,  FRAME, "corr.tcp.original",        "Earlier transmission",                    \
+      "The frame of this capture point with the same bytes before this one")                       \
+    X(tcp_lost_between, STR, "corr.tcp.lost_between",   "Earlier one lost between",                \
+      "The capture points between which the earlier transmission was lost")
 
 enum corr_field {
 #define CORR_ROW(id, type, name, title, meaning) CORR_FIELD_##id,

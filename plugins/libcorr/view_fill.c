@@ -438,6 +438,7 @@ static void fill_packet(struct corr_fill *f)
     corr_fill_missed(f);
     if (f->s->duplicate)
         corr_view_add_number(f->view, CORR_FIELD_duplicate, 1);
+    corr_view_fill_tcp(f->r, f->s->obs, f->view);
     if (corr_view_wants(f->view, CORR_WANT_SUMMARY))
         fill_summary(f, latency, nat, dropped);
 }

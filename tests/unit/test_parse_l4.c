@@ -161,6 +161,11 @@ static void test_options(void)
     g_assert_cmpint(syn.kind, ==, CORR_KIND_TCP);
     g_assert_true(syn.have & CORR_HAVE_MSS && syn.have & CORR_HAVE_TS);
     g_assert_cmpuint(syn.mss, ==, 1460);
+    g_assert_cmpuint(syn.wscale, ==, 7);
+    g_assert_cmpuint(syn.n_sack, ==, 0);
+    g_assert_cmpuint(sack.n_sack, ==, 1);
+    g_assert_cmpuint(sack.sack[0].left, ==, 1);
+    g_assert_cmpuint(sack.sack[0].right, ==, 2);
     g_assert_cmpuint(syn.tsval, ==, 1);
     g_assert_cmphex(syn.opt_kinds, ==,
                     CORR_OPT_MSS | CORR_OPT_SACKPERM | CORR_OPT_TS | CORR_OPT_WSCALE);

@@ -186,6 +186,13 @@ static G_GNUC_NO_INLINE uint32_t hash_options(const uint8_t *d, uint32_t bytes)
     return (uint32_t)XXH3_64bits(d, bytes);
 }
 
+static void parse_sack(struct corr_parsed *p, const uint8_t *d, uint32_t bytes)
+{
+    p->n_sack = 0; /* of several such options the last */
+    for (; bytes >= 8 && p->n_sack < CORR_SACK_MAX; d += 8, bytes -= 8)
+        p->sack[p->n_sack++] = (struct corr_sack){corr_be32(d), corr_be32(d + 4)};
+}
+
 static void parse_options(struct corr_parsed *p, const uint8_t *d, uint32_t bytes, bool complete)
 {
     uint8_t kept[40]; /* what the hash is of; a TCP header has room for no more */
@@ -217,6 +224,10 @@ static void parse_options(struct corr_parsed *p, const uint8_t *d, uint32_t byte
             if (kind == 2 && size == 4) {
                 p->mss = corr_be16(d + i + 2);
                 p->have |= CORR_HAVE_MSS;
+            } else if (kind == 3 && size == 3) {
+                p->wscale = d[i + 2] < 14 ? d[i + 2] : 14;
+            } else if (kind == 5) {
+                parse_sack(p, d + i + 2, size - 2);
             }
             i += size;
         }

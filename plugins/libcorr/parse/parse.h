@@ -119,6 +119,12 @@ enum {
     CORR_OPT_MPTCP = 1 << 6, CORR_OPT_OTHER = 1 << 7,
 };
 
+/* A selective acknowledgement block: bytes [left, right) have arrived. */
+struct corr_sack {
+    uint32_t left, right;
+};
+#define CORR_SACK_MAX 4 /* a TCP header has room for no more */
+
 /*
  * The fragmented IP layer of a frame (the outermost one that is a fragment).
  * Offsets and lengths are bytes of that layer's payload.  `base` is where the
@@ -189,6 +195,9 @@ struct corr_parsed {
     uint32_t opt_hash; /* of the option bytes without timestamps, NOPs and end-of-list */
     uint8_t opt_kinds;
     uint16_t mss;
+    uint8_t wscale; /* valid with CORR_OPT_WSCALE: shift of RFC 7323, section 2, at most 14 */
+    uint8_t n_sack; /* blocks in sack[]: RFC 2018, section 3 */
+    struct corr_sack sack[CORR_SACK_MAX];
     uint8_t icmp_type, icmp_code;
 
     uint32_t payload_len; /* true length, not captured length */

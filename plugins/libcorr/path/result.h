@@ -161,6 +161,7 @@ struct corr_clock_piece {
 
 struct corr_clock;  /* path/clock.h */
 struct corr_orders; /* path/order.h */
+struct corr_layers; /* layers/layers.h */
 
 struct corr_result {
     const struct corr_store *store;
@@ -183,6 +184,7 @@ struct corr_result {
     struct corr_orders *orders;
     uint32_t clock_reference; /* point whose clock the others are compared with */
     GArray *collapsed;      /* uint32_t: points that show several link segments (mergecap) */
+    struct corr_layers *layers; /* analyses that were asked for; NULL until then */
 };
 
 static inline const struct corr_packet *corr_result_packet(const struct corr_result *r, uint32_t i)

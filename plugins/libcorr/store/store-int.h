@@ -18,4 +18,8 @@ uint32_t corr_store_find_context(struct corr_store *store, const struct corr_par
 uint32_t corr_store_segment(struct corr_store *store, uint32_t base,
                             const struct corr_parsed *packet);
 
+/* Of the observation that is appended next; of those that were taken back. */
+void corr_options_keep(struct corr_store *store, const struct corr_parsed *packet);
+void corr_options_take_back(struct corr_store *store);
+
 #endif /* CORR_STORE_INT_H */

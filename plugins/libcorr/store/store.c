@@ -38,6 +38,7 @@ struct corr_store *corr_store_new(const struct corr_config *config)
     store->extras = g_array_new(FALSE, FALSE, sizeof(struct corr_extra));
     store->larges = g_array_new(FALSE, FALSE, sizeof(struct corr_large));
     store->large_bytes = g_byte_array_new();
+    store->options = g_array_new(FALSE, FALSE, sizeof(struct corr_options));
     store->unusable = g_array_new(FALSE, FALSE, sizeof(struct corr_unusable));
     store->points = g_ptr_array_new_with_free_func(point_free);
     store->conv_index = corr_index_new();
@@ -61,6 +62,7 @@ void corr_store_free(struct corr_store *store)
     g_array_unref(store->extras);
     g_array_unref(store->larges);
     g_byte_array_unref(store->large_bytes);
+    g_array_unref(store->options);
     g_array_unref(store->unusable);
     g_hash_table_destroy(store->names);
     g_ptr_array_unref(store->points);
@@ -390,6 +392,7 @@ static void packet_append(struct corr_store *store, const struct corr_frame *fra
         g_array_append_val(store->extras, extra);
     }
     large_keep(store, &obs, packet);
+    corr_options_keep(store, packet);
     g_array_append_val(store->obs, obs);
 }
 
@@ -441,6 +444,7 @@ static void take_back(struct corr_store *store, uint32_t number)
         g_byte_array_set_size(store->large_bytes, last->at);
         g_array_set_size(store->larges, store->larges->len - 1);
     }
+    corr_options_take_back(store);
     while (store->unusable->len > 0) {
         const struct corr_unusable *last =
             &g_array_index(store->unusable, struct corr_unusable, store->unusable->len - 1);

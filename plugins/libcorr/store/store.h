@@ -64,6 +64,14 @@ struct corr_extra {
     bool has_packet_id;
 };
 
+/* TCP options that few frames have: only for those, in the order of observations. */
+struct corr_options {
+    uint32_t obs;
+    uint8_t wscale; /* valid with CORR_OPT_WSCALE in the observation's opt_kinds */
+    uint8_t n_sack;
+    struct corr_sack sack[CORR_SACK_MAX];
+};
+
 struct corr_endpoint {
     struct corr_addr addr;
     uint16_t port;
@@ -137,6 +145,7 @@ struct corr_store {
     GArray *extras;   /* struct corr_extra */
     GArray *larges;   /* struct corr_large, in frame order */
     GByteArray *large_bytes;
+    GArray *options;  /* struct corr_options */
     GPtrArray *points; /* struct corr_point *, in file order */
     struct corr_index *conv_index, *context_index, *l2_index;
     GHashTable *names; /* const char * name of a point: taken */
@@ -181,6 +190,9 @@ static inline bool corr_obs_is_large(const struct corr_obs *obs)
     return obs->kind == CORR_KIND_UDP && obs->have & CORR_HAVE_LEN && obs->len > CORR_LARGE_ABOVE &&
            !(obs->have & CORR_HAVE_FRAG);
 }
+
+/* The options of an observation whose opt_kinds has a window scale or SACK blocks, else NULL. */
+const struct corr_options *corr_store_options(const struct corr_store *store, uint32_t obs);
 
 static inline const struct corr_point *corr_store_point(const struct corr_store *store, uint32_t i)
 {

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The analyses that were asked for, kept with their result. */
+#include "layers/layers.h"
+
+#include "layers/tcp.h"
+
+struct corr_layers {
+    struct corr_tcp *tcp;
+};
+
+/* What is kept is no part of the answer, so that readers of a result may have it made. */
+static struct corr_layers *layers_of(const struct corr_result *r)
+{
+    struct corr_layers **kept = &((struct corr_result *)r)->layers;
+
+    if (*kept == NULL)
+        *kept = g_new0(struct corr_layers, 1);
+    return *kept;
+}
+
+const struct corr_tcp *corr_layers_tcp(const struct corr_result *r)
+{
+    struct corr_layers *layers = layers_of(r);
+
+    if (layers->tcp == NULL)
+        layers->tcp = corr_tcp_new(r);
+    return layers->tcp;
+}
+
+void corr_layers_free(struct corr_layers *layers)
+{
+    if (layers == NULL)
+        return;
+    corr_tcp_free(layers->tcp);
+    g_free(layers);
+}

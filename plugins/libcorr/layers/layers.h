@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * layers.h - what the packets mean above IP, made when somebody asks.
+ *
+ * Each analysis is made from a settled result at the first call, kept with the
+ * result and freed with it: nobody who does not ask pays.  The answers are as
+ * repeatable as the result.
+ *
+ *     const struct corr_tcp *tcp = corr_layers_tcp(r);      layers/tcp.h
+ */
+#ifndef CORR_LAYERS_H
+#define CORR_LAYERS_H
+
+#include "path/result.h"
+
+struct corr_layers; /* the analyses that were asked for */
+struct corr_tcp;
+
+/* TCP at every capture point, and the facts that the points together prove; never NULL. */
+const struct corr_tcp *corr_layers_tcp(const struct corr_result *r);
+
+/* Of a result that goes; NULL is fine. */
+void corr_layers_free(struct corr_layers *layers);
+
+#endif /* CORR_LAYERS_H */
