@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * view_fill.c - everything that can be said about one frame: the setters of the
- * corr.* fields, in the order of CORR_FIELDS.
+ * view_fill.c - the setters of the corr.* fields, in the order of CORR_FIELDS.
  *
  * A frame may hold several packets.  What has room for one value speaks of the
  * first; match_id, prev, next, missed and the drop fields speak of all.
