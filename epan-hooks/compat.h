@@ -16,6 +16,7 @@
 #include <epan/epan.h>
 #include <epan/packet.h>
 #include <epan/stat_tap_ui.h>
+#include <epan/tap.h>
 
 #define COMPAT_WIRESHARK(major, minor) ((major)*1000 + (minor))
 #define COMPAT_VERSION COMPAT_WIRESHARK(WIRESHARK_VERSION_MAJOR, WIRESHARK_VERSION_MINOR)
@@ -75,6 +76,60 @@ typedef bool compat_bool;
 #else
 typedef gboolean compat_bool;
 #endif
+
+/* Conversation filters: the last parameter of callbacks, the last argument of registration. */
+#if COMPAT_VERSION >= COMPAT_WIRESHARK(4, 4)
+#define COMPAT_USER_DATA , void *user_data G_GNUC_UNUSED
+#define COMPAT_NO_USER_DATA , NULL
+#else
+#define COMPAT_USER_DATA
+#define COMPAT_NO_USER_DATA
+#endif
+
+/* What makes a sub-menu in the title of a statistics tree. */
+#if COMPAT_VERSION >= COMPAT_WIRESHARK(4, 4)
+#define COMPAT_TREE_SEPARATOR "//"
+#else
+#define COMPAT_TREE_SEPARATOR "/"
+#endif
+
+/*
+ * Flow graphs: the functions are exported, their header is not installed.  Only
+ * members that 4.0 to 4.6 have in common are named; items are allocated by the
+ * library, so what follows them does not matter.
+ */
+#define COMPAT_SEQ_NODES 40
+
+typedef struct compat_seq_item {
+    uint32_t frame_number;
+    address src_addr;
+    uint16_t port_src;
+    address dst_addr;
+    uint16_t port_dst;
+    char *frame_label, *time_str, *comment; /* owned */
+    uint16_t conv_num;
+    unsigned fg_color, bg_color;
+    compat_bool has_color_filter, display;
+    unsigned src_node, dst_node;
+    uint16_t line_style;
+} compat_seq_item;
+
+typedef struct compat_seq_info {
+    const char *name;
+    compat_bool any_addr;
+    int n_conversations;
+    GQueue *items;
+    GHashTable *by_key;
+    address nodes[COMPAT_SEQ_NODES];
+    uint32_t num_nodes;
+} compat_seq_info;
+
+WS_DLL_PUBLIC void register_seq_analysis(const char *name, const char *ui_name, const int proto_id,
+                                         const char *tap_listener, unsigned tap_flags,
+                                         tap_packet_cb tap_func);
+WS_DLL_PUBLIC compat_seq_item *sequence_analysis_create_sai_with_addresses(packet_info *pinfo,
+                                                                           compat_seq_info *info);
+WS_DLL_PUBLIC void sequence_analysis_use_color_filter(packet_info *pinfo, compat_seq_item *item);
 
 /*
  * Name and description of an interface, "unknown" where the file has none.

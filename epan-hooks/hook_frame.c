@@ -18,8 +18,10 @@
 #include "hook_expert.h"
 #include "hook_export.h"
 #include "hook_fields.h"
+#include "hook_menu.h"
 #include "hook_points.h"
 #include "hook_prefs.h"
+#include "hook_session.h"
 #include "view.h"
 
 #define NS_PER_S 1000000000
@@ -35,6 +37,11 @@ static struct {
     int64_t settled_at;    /* monotonic time in us of the last settling; 0: never */
     int64_t settling_took; /* us */
 } session;
+
+struct corr_engine *hook_session_engine(void)
+{
+    return session.engine;
+}
 
 static void session_free(void)
 {
@@ -163,6 +170,7 @@ void hook_frame_register(void)
     hook_fields_register(proto);
     hook_expert_register(proto);
     hook_prefs_register(proto);
+    hook_menu_register(proto);
     tap = register_tap(HOOK_NAME);
     register_init_routine(session_new);
     register_cleanup_routine(session_end);

@@ -17,6 +17,7 @@
 #include <epan/tap.h>
 
 #include "corr.h"
+#include "hook_charts.h"
 #include "hook_tables.h"
 #include "hook_windows.h"
 #include "report/report.h"
@@ -202,4 +203,7 @@ void hook_tap_register(void)
 
     register_stat_tap_ui(&ui, NULL);
     hook_windows_register();
+    hook_ladder_register();
+    hook_trees_register();
+    hook_srt_register();
 }
