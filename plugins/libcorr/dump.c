@@ -4,6 +4,7 @@
 
 #include "match/match.h"
 #include "path/order.h"
+#include "report/why.h"
 
 const char *corr_method_word(enum corr_method method)
 {
@@ -49,6 +50,8 @@ static void conv_dump(const struct corr_conv *conv, GString *text)
 
 static void result_dump(const struct corr_result *result, FILE *out)
 {
+    GString *why = g_string_new(NULL);
+
     for (uint32_t f = 0; f < result->flows->len; f++) {
         const struct corr_flow *flow = corr_result_flow(result, f);
 
@@ -73,6 +76,9 @@ static void result_dump(const struct corr_result *result, FILE *out)
                 p + 1, packet->flow + 1, packet->dir, packet->kind,
                 corr_method_word(packet->method), packet->ambiguous ? " ambiguous" : "",
                 packet->candidates, packet->from, packet->to, packet->fate);
+        corr_text_why(result, packet->first, packet->n, why);
+        fprintf(out, "  why: %s\n", why->str);
+        g_string_truncate(why, 0);
         for (uint32_t s = packet->first; s < packet->first + packet->n; s++) {
             const struct corr_sighting *sighting = corr_result_sighting(result, s);
             const struct corr_obs *obs = corr_result_obs(result, sighting);
@@ -87,6 +93,7 @@ static void result_dump(const struct corr_result *result, FILE *out)
             fputc('\n', out);
         }
     }
+    g_string_free(why, TRUE);
 }
 
 void corr_engine_dump(const struct corr_engine *engine, FILE *out)

@@ -186,6 +186,7 @@ static void randomiser(bool with_snat)
     uint32_t isn = 4294967000u, isn2 = 500, seq = isn + 1, ack = isn2 + 1;
     uint16_t port = with_snat ? 35000 : 5000;
     uint32_t client = with_snat ? 200 : 1;
+    g_autofree char *why = NULL, *shift = NULL;
 
     way.rewrite = with_snat ? snat_and_randomise : randomise;
     walk(w, &way, 0, tcp(1, 5000, 2, 80, SYN, isn, 0), 4);
@@ -210,6 +211,12 @@ static void randomiser(bool with_snat)
     assert_matched(w, 0, 4);
     for (uint32_t i = 0; i < w->seen->len; i++)
         g_assert_cmpuint(world_flow(w, i), ==, 0);
+    why = world_field(w, 0, CORR_FIELD_why);
+    shift = g_strdup_printf("seq +%u", RANDOMISED);
+    g_assert_nonnull(strstr(why, "translated: "));
+    g_assert_nonnull(strstr(why, shift));
+    g_assert_true((strstr(why, "undone: SNAT 10.0.0.1:5000 -> 10.0.0.200:35000") != NULL) ==
+                  with_snat);
     world_free(w);
 }
 

@@ -280,6 +280,8 @@ static void test_ip6(void)
     struct corr_parsed none = parse_text(1, "eth ip6 p3b x");
     struct corr_parsed odd = parse_text(1, "eth ip6 p3c x11ff000000000000 data:20");
     struct corr_parsed sctp = parse_text(1, "eth ip6 p84 x1234567800000001 data");
+    struct corr_parsed translated = parse_text(1, "eth ip4 p84 x9999567800000001 data");
+    struct corr_parsed short_sctp = parse_text(1, "eth ip4 p84 x123456780000");
 
     g_assert_cmpint(p.kind, ==, CORR_KIND_UDP);
     g_assert_cmpuint(p.proto, ==, 17);
@@ -295,7 +297,10 @@ static void test_ip6(void)
     g_assert_cmpstr(odd.unknown, ==, "IPv6 extension header too long");
     g_assert_cmpint(sctp.kind, ==, CORR_KIND_IP);
     g_assert_cmpuint(sctp.src_port, ==, 0x1234);
-    g_assert_cmpuint(sctp.payload_len, ==, 208);
+    g_assert_cmpuint(sctp.payload_len, ==, 196); /* the chunks */
+    g_assert_true(sctp.dfull == translated.dfull);
+    g_assert_cmpuint(translated.src_port, ==, 0x9999);
+    g_assert_cmpstr(short_sctp.unknown, ==, "SCTP header length");
 }
 
 static void test_echo(void)

@@ -11,6 +11,7 @@
 
 #define TCP_HEADER 20
 #define UDP_HEADER 8
+#define SCTP_HEADER 12
 #define ICMP_HEADER 8       /* of echo and errors */
 #define ICMP_OTHER_HEADER 4 /* RFC 4443, section 2.1: what follows is the message body */
 
@@ -409,6 +410,21 @@ static bool parse_icmp(struct corr_walk *w, struct corr_parsed *p, struct corr_s
     return true;
 }
 
+/*
+ * RFC 9260: the chunks are what a translator leaves alone.  They hold the TSN; ports,
+ * and with them the CRC32c, change.
+ */
+static bool parse_sctp(struct corr_walk *w, struct corr_parsed *p, struct corr_span s)
+{
+    if (!s.open && corr_span_len(s) < SCTP_HEADER) {
+        p->unknown = "SCTP header length";
+        return parse_other(w, p, s);
+    }
+    if (corr_span_have(s) >= 4)
+        set_ports(p, w->data + s.off);
+    return parse_other(w, p, corr_span_skip(s, SCTP_HEADER));
+}
+
 uint32_t corr_parse_ah(struct corr_walk *w, struct corr_parsed *p, struct corr_span s)
 {
     const uint8_t *d = w->data + s.off;
@@ -446,6 +462,7 @@ bool corr_parse_l4(struct corr_walk *w, struct corr_parsed *p, uint8_t proto, st
     case CORR_PROTO_ICMP6:
         return p->src.len == 16 ? parse_icmp(w, p, s) : parse_other(w, p, s);
     case CORR_PROTO_SCTP:
+        return parse_sctp(w, p, s);
     case CORR_PROTO_DCCP:
     case CORR_PROTO_UDPLITE:
         if (corr_span_have(s) >= 4)

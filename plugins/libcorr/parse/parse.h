@@ -153,7 +153,7 @@ struct corr_quote {
 };
 
 /*
- * Payload means: bytes above the L4 header (TCP, UDP, echo), above the IP
+ * Payload means: bytes above the L4 header (TCP, UDP, SCTP, echo), above the IP
  * header (CORR_KIND_IP, FRAGMENT), above the ICMP header (other ICMP), or above
  * the ethertype (L2).
  *

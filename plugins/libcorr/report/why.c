@@ -2,6 +2,7 @@
 /* why.c - how a match was found, or why there is none, in one sentence. */
 #include "report/why.h"
 
+#include "path/nat_text.h"
 #include "report/report-int.h"
 
 #define MAX_NAMES 4 /* a flow may pass a hundred points: the first few tell enough */
@@ -56,6 +57,57 @@ static void append_unmatched(const struct corr_result *r, const struct corr_sigh
         g_string_append(text, ": nothing of its flow was seen elsewhere");
 }
 
+/* Between the first sighting and one that looks different: what was undone to compare them. */
+static void append_transform(const struct corr_result *r, const struct corr_packet *p,
+                             GString *text)
+{
+    const struct corr_obs *a = corr_result_obs(r, corr_result_sighting(r, p->first));
+    struct corr_tuple first = corr_tuple_of(r->store, a);
+    bool reply = p->dir != 0, any = false;
+
+    for (uint32_t i = p->first + 1; i < p->first + p->n && !any; i++) {
+        const struct corr_obs *b = corr_result_obs(r, corr_result_sighting(r, i));
+        struct corr_tuple now = corr_tuple_of(r->store, b);
+        /* Pieces of a segment begin elsewhere: their numbers tell no shift. */
+        bool numbers = a->kind == CORR_KIND_TCP && b->kind == CORR_KIND_TCP && a->len == b->len &&
+                       a->have & b->have & CORR_HAVE_SEQ;
+
+        if (!corr_tuple_equal(&first, &now)) {
+            g_string_append(text, "; undone: ");
+            corr_nat_text(&first, &now, reply, text);
+            any = true;
+        }
+        if (numbers && a->seq != b->seq) {
+            g_string_append_printf(text, "%sseq %+d",
+                                   any ? ", " : "; undone: ", (int32_t)(b->seq - a->seq));
+            any = true;
+        }
+        if (numbers && a->have & b->have & CORR_HAVE_TS && a->tsval != b->tsval) {
+            g_string_append_printf(text, "%stsval %+d",
+                                   any ? ", " : "; undone: ", (int32_t)(b->tsval - a->tsval));
+            any = true;
+        }
+    }
+}
+
+/* By what equal packets were told apart: the marks that all sightings share. */
+static const char *told_by(const struct corr_result *r, const struct corr_packet *p)
+{
+    const struct corr_obs *a = corr_result_obs(r, corr_result_sighting(r, p->first));
+    bool id = a->have & CORR_HAVE_IP_ID && a->ip_id != 0, stamp = a->have & CORR_HAVE_TS;
+
+    for (uint32_t i = p->first + 1; i < p->first + p->n; i++) {
+        const struct corr_obs *b = corr_result_obs(r, corr_result_sighting(r, i));
+
+        id &= b->have & CORR_HAVE_IP_ID && b->ip_id == a->ip_id;
+        stamp &= b->have & CORR_HAVE_TS && b->tsval == a->tsval;
+    }
+    return id && stamp ? "by IP identification and time stamp at"
+           : id        ? "by IP identification at"
+           : stamp     ? "by time stamp and order at"
+                       : "by their order and usual delay at";
+}
+
 void corr_text_why(const struct corr_result *r, uint32_t sighting, uint32_t frames, GString *text)
 {
     static const char *const why[CORR_METHOD_COUNT] = {
@@ -64,7 +116,6 @@ void corr_text_why(const struct corr_result *r, uint32_t sighting, uint32_t fram
         [CORR_METHOD_TRANSLATED] =
             "same content and no other packet like it once the translation is undone, at",
         [CORR_METHOD_RANGE] = "the same bytes, cut as each point saw them, at",
-        [CORR_METHOD_ALIGNED] = "by ID, time stamp or order at",
     };
     const struct corr_sighting *s = corr_result_sighting(r, sighting);
     const struct corr_packet *p = corr_result_packet(r, s->packet);
@@ -93,6 +144,11 @@ void corr_text_why(const struct corr_result *r, uint32_t sighting, uint32_t fram
                                p->candidates, p->candidates == 255 ? " or more" : "");
     else if (p->method == CORR_METHOD_ALIGNED)
         g_string_append(text, "told apart from equal packets ");
-    g_string_append_printf(text, "%s %u points", why[p->method] ? why[p->method] : "seen at",
+    g_string_append_printf(text, "%s %u points",
+                           p->method == CORR_METHOD_ALIGNED ? told_by(r, p)
+                           : why[p->method] != NULL         ? why[p->method]
+                                                            : "seen at",
                            points);
+    if (p->method != CORR_METHOD_EXACT)
+        append_transform(r, p, text);
 }
