@@ -23,6 +23,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "layers/layers.h"
 #include "path/result.h"
 #include "report/report-int.h"
 
@@ -267,6 +268,7 @@ static inline void builder_clear(struct builder *b)
     g_free(r->obs_conv);
     g_free(r->conv_flow);
     g_free(r->conv_flip);
+    corr_layers_free(r->layers);
     corr_store_free(b->store);
 }
 
