@@ -23,7 +23,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "layers/layers.h"
 #include "path/result.h"
 #include "report/report-int.h"
 
@@ -268,7 +267,6 @@ static inline void builder_clear(struct builder *b)
     g_free(r->obs_conv);
     g_free(r->conv_flow);
     g_free(r->conv_flip);
-    corr_layers_free(r->layers);
     corr_store_free(b->store);
 }
 

@@ -107,6 +107,7 @@ int main(int argc, char **argv)
                     "would be left", infeasible_is_refused);
     g_test_add_func("/path/corridor/limits that nearly touch", a_single_line);
     add_clock_tests();
+    add_clock_random_tests();
     add_order_tests();
     add_verdict_tests();
     return g_test_run();

@@ -4,6 +4,7 @@
 #define TEST_PATH_H
 
 void add_clock_tests(void);
+void add_clock_random_tests(void);
 void add_order_tests(void);
 void add_verdict_tests(void);
 

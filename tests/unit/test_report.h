@@ -89,20 +89,6 @@ static inline struct snat_net build_lossy(struct builder *b)
         }
         builder_send(b, &net, 1, i * 10000000 + 5000000, 3, 0);
     }
-    /* Each packet continues its stream; the one that is sent again has its original's bytes. */
-    uint32_t seq[2] = {0, 0};
-    for (uint32_t i = 0; i < b->result.packets->len; i++) {
-        const struct corr_packet *p = builder_get_packet(b, i);
-        uint32_t at = p->original == CORR_NONE ? seq[p->dir] : seq[p->dir] - p->len;
-        for (uint32_t k = 0; k < p->n; k++) {
-            struct corr_obs *o = builder_get_obs(b, builder_sighting(b, p->first + k)->obs);
-            o->seq = at;
-            o->tcp_flags = CORR_TCP_ACK;
-            o->ack = seq[!p->dir];
-            o->have |= CORR_HAVE_TCP;
-        }
-        seq[p->dir] = at + p->len;
-    }
     return net;
 }
 

@@ -30,7 +30,7 @@ static void test_drops_say_what_happened(void)
     g_assert_cmpuint(g_array_index(cell(t, 0, "evidence")->frames, uint32_t, 0), ==,
                      lost->evidence);
     g_autofree char *what = g_strdup_printf(
-        "TCP 203.0.113.7:18311 > 198.51.100.5:80 seq 300 len 100: seen at client, lan and wan, "
+        "TCP 203.0.113.7:18311 > 198.51.100.5:80 seq 0 len 100: seen at client, lan and wan, "
         "never at server; retransmitted in frame %u; 7 later packets of the flow arrived",
         lost->evidence);
     g_assert_cmpstr(cell(t, 0, "what")->text, ==, what);

@@ -191,17 +191,25 @@ uint32_t world_point(struct world *w, const char *name)
     return corr_engine_add_point(w->engine, 0, w->n_points++, name);
 }
 
+int64_t world_clock_at(const struct world_clock *clock, int64_t at_ns)
+{
+    int64_t off = clock->offset_ns + (int64_t)(clock->drift_ppm * 1e-6 * (double)at_ns);
+
+    if (clock->step_ns != 0 && at_ns >= clock->step_at_ns)
+        off += clock->step_ns;
+    if (at_ns > clock->slew_from_ns)
+        off += (int64_t)(clock->slew_ppm * 1e-6 *
+                         (double)(MIN(at_ns, clock->slew_to_ns) - clock->slew_from_ns));
+    return off;
+}
+
 uint32_t world_see_bytes(struct world *w, uint32_t point, int64_t at_ns, uint32_t link,
                          const uint8_t *bytes, uint32_t len)
 {
-    const struct world_clock *clock = &w->clocks[point];
     struct world_frame frame = {.point = point, .link = link, .wire_len = len, .cap_len = len,
-                                .at = w->bytes->len, .truth = w->truth};
+                                .at = w->bytes->len, .truth = w->truth, .true_ns = at_ns};
 
-    frame.time_ns = WORLD_BASE_NS + at_ns + clock->offset_ns +
-                    (int64_t)(clock->drift_ppm * 1e-6 * (double)at_ns);
-    if (clock->step_ns != 0 && at_ns >= clock->step_at_ns)
-        frame.time_ns += clock->step_ns;
+    frame.time_ns = WORLD_BASE_NS + at_ns + world_clock_at(&w->clocks[point], at_ns);
     g_byte_array_append(w->bytes, bytes, len);
     g_array_append_val(w->seen, frame);
     return w->seen->len - 1;
@@ -274,10 +282,42 @@ static int time_compare(const void *x, const void *y, void *user)
 {
     const struct world *w = user;
     uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
-    int64_t s = g_array_index(w->seen, struct world_frame, a).time_ns;
-    int64_t t = g_array_index(w->seen, struct world_frame, b).time_ns;
+    const struct world_frame *s = &g_array_index(w->seen, struct world_frame, a);
+    const struct world_frame *t = &g_array_index(w->seen, struct world_frame, b);
+
+    if (s->merged_ns != t->merged_ns)
+        return s->merged_ns < t->merged_ns ? -1 : 1;
+    if (s->true_ns != t->true_ns && s->point == t->point)
+        return s->true_ns < t->true_ns ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+static int true_compare(const void *x, const void *y, void *user)
+{
+    const struct world *w = user;
+    uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+    int64_t s = g_array_index(w->seen, struct world_frame, a).true_ns;
+    int64_t t = g_array_index(w->seen, struct world_frame, b).true_ns;
 
     return s != t ? (s < t ? -1 : 1) : a < b ? -1 : a > b;
+}
+
+/* Each file keeps its own order, whatever its clock does; of all files the earliest head is next.
+ */
+static void merge(struct world *w, uint32_t *order, uint32_t n)
+{
+    int64_t latest[WORLD_POINTS];
+
+    for (uint32_t i = 0; i < WORLD_POINTS; i++)
+        latest[i] = INT64_MIN;
+    g_qsort_with_data(order, (gint)n, sizeof *order, true_compare, w);
+    for (uint32_t i = 0; i < n; i++) {
+        struct world_frame *frame = &g_array_index(w->seen, struct world_frame, order[i]);
+
+        latest[frame->point] = MAX(latest[frame->point], frame->time_ns);
+        frame->merged_ns = latest[frame->point];
+    }
+    g_qsort_with_data(order, (gint)n, sizeof *order, time_compare, w);
 }
 
 void world_run(struct world *w)
@@ -287,7 +327,7 @@ void world_run(struct world *w)
 
     for (uint32_t i = 0; i < n; i++)
         order[i] = i;
-    g_qsort_with_data(order, (gint)n, sizeof *order, time_compare, w);
+    merge(w, order, n);
     for (uint32_t i = 0; i < n; i++) {
         struct world_frame *seen = &g_array_index(w->seen, struct world_frame, order[i]);
         struct corr_frame frame = {

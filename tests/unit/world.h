@@ -11,9 +11,9 @@
  *     g_assert_cmpuint(world_packet(w, a), ==, world_packet(w, b));
  *     world_free(w);
  *
- * Frames are handed to the engine in the order of their recorded times, as a
- * merged file has them.  Each point's clock may be wrong: recorded = true +
- * offset + drift, and from `step_at` on + step.
+ * Frames are handed to the engine as mergecap puts them: each point's in the
+ * order of capture, the earliest recorded time first.  Each point's clock may be
+ * wrong: recorded = true + offset + drift, from `step_at` on + step, and slewed.
  */
 #ifndef WORLD_H
 #define WORLD_H
@@ -73,12 +73,13 @@ void shape_bytes(const struct shape *shape, GByteArray *out);
 
 struct world_clock {
     int64_t offset_ns, step_at_ns, step_ns;
-    double drift_ppm;
+    int64_t slew_from_ns, slew_to_ns;
+    double drift_ppm, slew_ppm; /* always; between the two moments */
 };
 
 struct world_frame {
     uint32_t point, number, link, wire_len, cap_len, truth;
-    int64_t time_ns;
+    int64_t time_ns, true_ns, merged_ns; /* recorded; true; key of its place in the file */
     guint at; /* in bytes */
     uint64_t packet_id;
     bool has_packet_id, no_time;
@@ -100,6 +101,9 @@ struct world *world_new(void);
 struct world *world_new_with(const struct corr_config *config);
 void world_free(struct world *w);
 uint32_t world_point(struct world *w, const char *name);
+
+/* Recorded minus true time. */
+int64_t world_clock_at(const struct world_clock *clock, int64_t at_ns);
 
 /* A packet passes a point at a true time; returns the sighting's index. */
 uint32_t world_see(struct world *w, uint32_t point, int64_t at_ns, const struct shape *shape);

@@ -22,6 +22,12 @@ enum corr_tcp_class {
     CORR_TCP_CLASS_FILL, /* fills a gap: repeated, or overtaken */
 };
 
+/* What is known of a packet, wherever it was seen. */
+enum corr_tcp_packet_bit {
+    CORR_TCP_PACKET_REPEATED = 1 << 0, /* a point saw its bytes in an earlier packet */
+    CORR_TCP_PACKET_SPURIOUS = 1 << 1, /* a point saw them acknowledged before it came */
+};
+
 /* A frame that repeats or fills, as one point sees it.  In the order of observations per side. */
 struct corr_tcp_again {
     uint32_t obs;

@@ -266,7 +266,6 @@ struct corr_tcp *corr_tcp_new(const struct corr_result *r)
 
     tcp->result = r;
     tcp->events = g_new0(uint16_t, r->store->obs->len + 1);
-    tcp->packets = g_new0(uint8_t, r->packets->len + 1);
     sized(&tcp->sides, sizeof(struct corr_tcp_side), r->n_convs * 2);
     sized(&tcp->convs, sizeof(struct corr_tcp_conv), r->n_convs);
     sized(&tcp->ways, sizeof(struct corr_tcp_way), r->flows->len * 2);
@@ -278,6 +277,7 @@ struct corr_tcp *corr_tcp_new(const struct corr_result *r)
     tcp->repeats = g_array_new(FALSE, FALSE, sizeof(struct corr_tcp_repeat));
 
     work.seen_as = g_new0(uint8_t, r->store->obs->len + 1);
+    work.packets = g_new0(uint8_t, r->packets->len + 1);
     work.again = g_array_new(FALSE, FALSE, sizeof(struct corr_tcp_again));
     work.again_start = g_array_new(FALSE, FALSE, sizeof(guint));
     work.facts = g_array_new(FALSE, FALSE, sizeof(struct corr_tcp_fact));
@@ -305,6 +305,7 @@ struct corr_tcp *corr_tcp_new(const struct corr_result *r)
     g_free(work.by_conv);
     g_free(work.start);
     g_free(work.seen_as);
+    g_free(work.packets);
     return tcp;
 }
 
@@ -313,7 +314,6 @@ void corr_tcp_free(struct corr_tcp *tcp)
     if (tcp == NULL)
         return;
     g_free(tcp->events);
-    g_free(tcp->packets);
     g_array_unref(tcp->sides);
     g_array_unref(tcp->convs);
     g_array_unref(tcp->ways);

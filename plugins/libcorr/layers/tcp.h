@@ -201,16 +201,9 @@ struct corr_tcp_flow {
     struct corr_tcp_reset reset;
 };
 
-/* What is known of a packet, wherever it was seen. */
-enum corr_tcp_packet_bit {
-    CORR_TCP_PACKET_REPEATED = 1 << 0, /* a retransmission: its bytes were sent before */
-    CORR_TCP_PACKET_SPURIOUS = 1 << 1, /* ... and had arrived */
-};
-
 struct corr_tcp {
     const struct corr_result *result;
     uint16_t *events;    /* observation -> CORR_TCP_BIT()s */
-    uint8_t *packets;    /* packet -> enum corr_tcp_packet_bit */
     GArray *sides;       /* struct corr_tcp_side; local flow * 2 + direction of the local flow */
     GArray *convs;       /* struct corr_tcp_conv; by local flow */
     GArray *ways;        /* struct corr_tcp_way; flow * 2 + direction of the flow */

@@ -64,7 +64,7 @@ static uint32_t packet_with(const struct corr_result *r, uint32_t obs,
 
 static bool is_repeated(const struct corr_tcp_work *work, uint32_t packet)
 {
-    return (work->tcp->packets[packet] & CORR_TCP_PACKET_REPEATED) != 0;
+    return (work->packets[packet] & CORR_TCP_PACKET_REPEATED) != 0;
 }
 
 static void fact_add(struct corr_tcp_work *work, uint32_t packet, uint32_t original,
@@ -73,10 +73,10 @@ static void fact_add(struct corr_tcp_work *work, uint32_t packet, uint32_t origi
     struct corr_tcp_fact fact = {packet, original == packet ? CORR_NONE : original, again->kind};
 
     if (again->needless)
-        work->tcp->packets[packet] |= CORR_TCP_PACKET_SPURIOUS;
+        work->packets[packet] |= CORR_TCP_PACKET_SPURIOUS;
     if (is_repeated(work, packet))
         return;
-    work->tcp->packets[packet] |= CORR_TCP_PACKET_REPEATED;
+    work->packets[packet] |= CORR_TCP_PACKET_REPEATED;
     work->fact_of[packet] = work->facts->len;
     g_array_append_val(work->facts, fact);
 }
@@ -217,7 +217,7 @@ static void frames_mark(struct corr_tcp_work *work, const struct corr_tcp_fact *
             g_array_append_val(work->tcp->repeats, repeat);
         }
         *events |= CORR_TCP_BIT(RETRANSMISSION) | fact->kind;
-        if (work->tcp->packets[fact->packet] & CORR_TCP_PACKET_SPURIOUS)
+        if (work->packets[fact->packet] & CORR_TCP_PACKET_SPURIOUS)
             *events |= CORR_TCP_BIT(SPURIOUS);
     }
 }

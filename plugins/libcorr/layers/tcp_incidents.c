@@ -54,14 +54,14 @@ static void repeats_list(struct corr_tcp_work *work, uint32_t f, unsigned dir, u
         uint32_t packet = corr_tcp_packet_at(r, obs, k);
         struct corr_tcp_incident incident = incident_of(work, f, dir, obs, packet);
 
-        if (!(work->tcp->packets[packet] & CORR_TCP_PACKET_REPEATED))
+        if (!(work->packets[packet] & CORR_TCP_PACKET_REPEATED))
             continue;
         const struct corr_tcp_fact *fact =
             &g_array_index(work->facts, struct corr_tcp_fact, work->fact_of[packet]);
         corr_tcp_fact_losses(work, fact, &incident.lost_after, &incident.lost_before);
         incident.original = fact->original;
         incident.events = CORR_TCP_BIT(RETRANSMISSION) | fact->kind;
-        if (work->tcp->packets[packet] & CORR_TCP_PACKET_SPURIOUS)
+        if (work->packets[packet] & CORR_TCP_PACKET_SPURIOUS)
             incident.events |= CORR_TCP_BIT(SPURIOUS);
         if (fact->original != CORR_NONE) {
             uint32_t seen = corr_tcp_obs_at(r, fact->original, r->obs_conv[obs]);

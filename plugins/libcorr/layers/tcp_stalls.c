@@ -52,12 +52,15 @@ struct corr_tcp_gaps corr_tcp_gaps_take(const struct corr_tcp_end *end, guint ag
     return taken;
 }
 
-/* The cause of a gap in which something was outstanding to its end. */
-static enum corr_tcp_stall_cause cause_of(const struct corr_tcp_gap *gap, int64_t rtt_ns)
+/* The cause of a gap's part in which something was outstanding. */
+static enum corr_tcp_stall_cause cause_of(const struct corr_tcp_gap *gap, int64_t waited_ns,
+                                          int64_t rtt_ns)
 {
     bool after_ack = gap->since_ack_ns >= 0 && gap->since_ack_ns <= AFTER_ACK_NS;
-    int64_t late_ns = gap->to_ns - gap->from_ns - rtt_ns;
+    int64_t late_ns = waited_ns - rtt_ns;
 
+    if (gap->closed_ns * 2 >= waited_ns)
+        return CORR_TCP_STALL_RECEIVER;
     if (gap->recovery == CORR_TCP_BIT(FAST))
         return CORR_TCP_STALL_FAST;
     if (gap->recovery != 0)
@@ -67,28 +70,6 @@ static enum corr_tcp_stall_cause cause_of(const struct corr_tcp_gap *gap, int64_
     if (after_ack)
         return CORR_TCP_STALL_CONGESTION;
     return gap->pushed ? CORR_TCP_STALL_APPLICATION : CORR_TCP_STALL_HOST;
-}
-
-/* A gap's first part and its cause; in the rest its sender had nothing to send. */
-struct split {
-    enum corr_tcp_stall_cause cause;
-    int64_t first_ns;
-};
-
-static struct split split_of(const struct corr_tcp_gap *gap, int64_t rtt_ns)
-{
-    int64_t total = gap->to_ns - gap->from_ns;
-    bool idle = gap->idle_ns > AFTER_ACK_NS;
-
-    if (gap->closed_ns * 2 >= total)
-        return (struct split){CORR_TCP_STALL_RECEIVER, total};
-    if (idle && gap->closed_ns > AFTER_ACK_NS)
-        return (struct split){CORR_TCP_STALL_RECEIVER, gap->closed_ns};
-    if (idle && gap->recovery != 0)
-        return (struct split){cause_of(gap, rtt_ns), total - gap->idle_ns};
-    if (idle) /* who has nothing to send does not wait for the last acknowledgement either */
-        return (struct split){CORR_TCP_STALL_APPLICATION, total};
-    return (struct split){cause_of(gap, rtt_ns), total};
 }
 
 static void stall_add(struct corr_tcp_work *work, uint32_t flow, unsigned dir,
@@ -134,17 +115,24 @@ void corr_tcp_stalls_find(struct corr_tcp_work *work, uint32_t flow, unsigned di
     least = MAX(least, STALL_MIN_NS);
     for (guint i = 0; i < taken->gaps->len; i++) {
         const struct corr_tcp_gap *gap = &g_array_index(taken->gaps, struct corr_tcp_gap, i);
-        struct split split = split_of(gap, taken->min_rtt_ns);
-        int64_t total = gap->to_ns - gap->from_ns;
+        bool idle = gap->idle_ns > AFTER_ACK_NS;
+        int64_t waited = gap->to_ns - gap->from_ns - (idle ? gap->idle_ns : 0);
+        enum corr_tcp_stall_cause cause = cause_of(gap, waited, taken->min_rtt_ns);
 
-        way->active_ns += total;
-        way->limited_ns[split.cause] += split.first_ns;
-        way->limited_ns[CORR_TCP_STALL_APPLICATION] += total - split.first_ns;
-        if (split.first_ns > least)
-            stall_add(work, flow, dir, gap, gap->from_ns, gap->from_ns + split.first_ns,
-                      split.cause);
-        if (total - split.first_ns > least)
-            stall_add(work, flow, dir, gap, gap->from_ns + split.first_ns, gap->to_ns,
+        /* Who has nothing to send does not wait for the last acknowledgement either. */
+        if (idle && cause != CORR_TCP_STALL_RECEIVER && gap->recovery == 0) {
+            cause = CORR_TCP_STALL_APPLICATION;
+            waited = gap->to_ns - gap->from_ns;
+        }
+        int64_t rest = gap->to_ns - gap->from_ns - waited;
+
+        way->active_ns += waited + rest;
+        way->limited_ns[cause] += waited;
+        way->limited_ns[CORR_TCP_STALL_APPLICATION] += rest;
+        if (waited > least)
+            stall_add(work, flow, dir, gap, gap->from_ns, gap->from_ns + waited, cause);
+        if (rest > least)
+            stall_add(work, flow, dir, gap, gap->from_ns + waited, gap->to_ns,
                       CORR_TCP_STALL_APPLICATION);
     }
     way->n_stalls = work->tcp->stalls->len - way->first_stall;

@@ -36,23 +36,15 @@ CORR_SORT_DEFINE(votes_sort, struct corr_vote, vote_less)
 /* The most frequent of some differences, and how many agree; zero wins ties: the simplest. */
 static uint32_t most_frequent(const uint32_t *values, unsigned n, unsigned *agree)
 {
-    uint32_t best = values[0];
-    unsigned lead = 0, best_count = 0;
+    uint32_t best = 0;
+    unsigned best_count = 0;
 
-    /* One that more than half show is found by pairing off unequal ones; nearly always there is. */
     for (unsigned i = 0; i < n; i++) {
-        if (lead == 0)
-            best = values[i];
-        lead = values[i] == best ? lead + 1 : lead - 1;
-    }
-    for (unsigned i = 0; i < n; i++)
-        best_count += values[i] == best;
-    for (unsigned i = 0; i < n && best_count * 2 <= n; i++) {
         unsigned count = 0;
 
         for (unsigned k = 0; k < n; k++)
             count += values[k] == values[i];
-        if (i == 0 || count > best_count || (count == best_count && values[i] == 0)) {
+        if (count > best_count || (count == best_count && values[i] == 0)) {
             best = values[i];
             best_count = count;
         }

@@ -86,7 +86,7 @@ static double score_delay(const struct corr_work *work, uint32_t i, uint32_t k, 
     if (order != 0) {
         const struct corr_obs *from = order < 0 ? a : b, *to = order < 0 ? b : a;
         struct corr_clock_answer clock =
-            corr_result_clock(work->result, from->point, to->point, from->time_ns);
+            corr_result_clock_between(work->result, order < 0 ? i : k, order < 0 ? k : i);
 
         if (clock.status == CORR_CLOCK_BOUNDED &&
             to->time_ns - from->time_ns - clock.offset_ns < -(clock.error_ns + CORR_CLOCK_SLACK_NS))

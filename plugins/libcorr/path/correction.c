@@ -12,17 +12,16 @@ static bool is_one_host(const struct corr_store *store, uint32_t p, uint32_t q)
     return a != NULL && b != NULL && *a != '\0' && strcmp(a, b) == 0;
 }
 
-struct corr_clock_answer corr_result_correction(const struct corr_result *r, uint32_t p, uint32_t q,
-                                                int64_t t_ns)
+/* What the user set; UNKNOWN: nothing. */
+static struct corr_clock_answer by_user(const struct corr_result *r, uint32_t p, uint32_t q)
 {
     enum corr_correction how = r->store->config.correction;
-    struct corr_clock_answer answer = {CORR_CLOCK_REFERENCE, 0, 0};
+    struct corr_clock_answer answer = {CORR_CLOCK_UNKNOWN, 0, 0};
 
-    if (p == q)
-        return answer;
     if (how == CORR_CORRECTION_AUTO) {
-        answer.status = CORR_CLOCK_SAME;
-        return is_one_host(r->store, p, q) ? answer : corr_result_clock(r, p, q, t_ns);
+        if (is_one_host(r->store, p, q))
+            answer.status = CORR_CLOCK_SAME;
+        return answer;
     }
     answer.status = how == CORR_CORRECTION_OFF ? CORR_CLOCK_UNCORRECTED : CORR_CLOCK_MANUAL;
     if (how == CORR_CORRECTION_MANUAL)
@@ -33,14 +32,26 @@ struct corr_clock_answer corr_result_correction(const struct corr_result *r, uin
     return answer;
 }
 
+struct corr_clock_answer corr_result_correction(const struct corr_result *r, uint32_t from,
+                                                uint32_t to)
+{
+    uint32_t p = corr_store_obs(r->store, from)->point, q = corr_store_obs(r->store, to)->point;
+    struct corr_clock_answer answer = {CORR_CLOCK_REFERENCE, 0, 0};
+
+    if (p == q)
+        return answer;
+    answer = by_user(r, p, q);
+    return answer.status != CORR_CLOCK_UNKNOWN ? answer : corr_result_clock_between(r, from, to);
+}
+
 bool corr_correction_pieces(const struct corr_result *r, uint32_t p, uint32_t q,
                             enum corr_clock_status *status, GArray *pieces)
 {
-    struct corr_clock_answer answer = corr_result_correction(r, p, q, 0);
+    struct corr_clock_answer answer = by_user(r, p, q);
     struct corr_clock_piece piece = {INT64_MAX,       INT64_MIN, answer.offset_ns,
                                      answer.error_ns, 0,         true};
 
-    if (answer.status <= CORR_CLOCK_BOUNDED)
+    if (answer.status == CORR_CLOCK_UNKNOWN)
         return false;
     for (uint32_t i = 0; i < r->store->obs->len; i++) {
         const struct corr_obs *obs = corr_store_obs(r->store, i);

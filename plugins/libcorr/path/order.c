@@ -76,15 +76,17 @@ static void pair_add(struct evidence *e, unsigned dir, const struct corr_obs *a,
 }
 
 /* Asked only where nothing else tells: the clock of two points is dear. */
-static void pair_clock(struct finder *f, struct evidence *e, unsigned dir, const struct corr_obs *a,
-                       const struct corr_obs *b)
+static void pair_clock(struct finder *f, struct evidence *e, unsigned dir, uint32_t from,
+                       uint32_t to)
 {
+    const struct corr_obs *a = corr_store_obs(f->work->store, from);
+    const struct corr_obs *b = corr_store_obs(f->work->store, to);
     int64_t d = b->time_ns - a->time_ns;
     struct corr_clock_answer clock;
 
     if (f->work->result->clock == NULL || a->point == b->point)
         return;
-    clock = corr_result_clock(f->work->result, a->point, b->point, a->time_ns);
+    clock = corr_result_clock_between(f->work->result, from, to);
     if (clock.status == CORR_CLOCK_BOUNDED) {
         int64_t left = d - clock.offset_ns, unsure = clock.error_ns + CORR_CLOCK_SLACK_NS;
 
@@ -192,8 +194,7 @@ static void flow_gather(struct finder *f, uint32_t flow, struct evidence *pairs,
 
                 if (clocks) {
                     if (e->open && at[a] != CORR_NONE && at[b] != CORR_NONE)
-                        pair_clock(f, e, packet->dir, corr_store_obs(f->work->store, at[a]),
-                                   corr_store_obs(f->work->store, at[b]));
+                        pair_clock(f, e, packet->dir, at[a], at[b]);
                 } else if (at[a] != CORR_NONE && at[b] != CORR_NONE)
                     pair_add(e, packet->dir, corr_store_obs(f->work->store, at[a]),
                              corr_store_obs(f->work->store, at[b]));

@@ -277,9 +277,14 @@ static inline const GArray *corr_packet_missed(const struct corr_result *r,
 struct corr_clock_answer corr_result_clock(const struct corr_result *r, uint32_t p, uint32_t q,
                                            int64_t t_ns);
 
-/* The same, but what the user set takes its place: by this latencies are corrected. */
-struct corr_clock_answer corr_result_correction(const struct corr_result *r, uint32_t p,
-                                                uint32_t q, int64_t t_ns);
+/* The same between two observations of a packet (to's minus from's): where a clock was set back,
+ * one time comes twice, and only the frames tell which of both it is. */
+struct corr_clock_answer corr_result_clock_between(const struct corr_result *r, uint32_t from,
+                                                   uint32_t to);
+
+/* Likewise, but what the user set takes its place: by this latencies are corrected. */
+struct corr_clock_answer corr_result_correction(const struct corr_result *r, uint32_t from,
+                                                uint32_t to);
 
 /* Pieces of q's clock against the reference's (struct corr_clock_piece), by time; free it. */
 GArray *corr_result_clock_pieces(const struct corr_result *r, uint32_t q,

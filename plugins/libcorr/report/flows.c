@@ -2,7 +2,6 @@
 /* flows.c - a row per conversation: its ends as each point sees them, ways, losses, latencies. */
 #include "path/nat_text.h"
 #include "report/by_flow.h"
-#include "report/flows_tcp.h"
 #include "report/report-int.h"
 #include "layers/segment.h"
 #include "path/text.h"
@@ -54,11 +53,7 @@
     X(VIEWS,       "points",          NULL,        OBJECTS, COLUMN, view_columns,                  \
       "The endpoints at each point")                                                               \
     X(SEGMENTS,    "segments",        NULL,        OBJECTS, COLUMN, segment_columns,               \
-      "Per pair of neighbouring points and direction: packets, loss, latency")                     \
-    X(TCP_TEXT,    "tcp_summary",     "tcp",       TEXT,    TITLED, NULL,                          \
-      "What is worth saying of its TCP: round trip, retransmissions, what limited it")             \
-    X(TCP,         "tcp",             NULL,        OBJECT,  COLUMN, corr_flow_tcp_columns,         \
-      "TCP: of the whole conversation, whatever the FILTER")
+      "Per pair of neighbouring points and direction: packets, loss, latency")
 /* clang-format on */
 
 enum { VIEW_COLUMNS(CORR_COLUMN_ENUM) };
@@ -136,6 +131,7 @@ static void add_packet(const struct corr_result *r, uint32_t packet, struct sums
     sums->packets[dir]++;
     sums->bytes[dir] += p->len;
     sums->lost += corr_fate_is_drop(p->fate);
+    sums->retransmissions += p->original != CORR_NONE;
     if (p->ordered && !p->ambiguous &&
         (sums->longest[dir] == CORR_NONE || p->n > corr_result_packet(r, sums->longest[dir])->n))
         sums->longest[dir] = packet;
@@ -216,10 +212,8 @@ static void add_row(const struct corr_result *r, uint32_t number, const struct s
     corr_cell_set_count(row, C_FWD_BYTES, sums->bytes[0]);
     corr_cell_set_count(row, C_BACK_BYTES, sums->bytes[1]);
     corr_cell_set_count(row, C_LOST, sums->lost);
-    if (flow->proto == 6) {
+    if (flow->proto == 6)
         corr_cell_set_count(row, C_RETRANS, sums->retransmissions);
-        corr_flow_tcp_fill(r, number, row, C_TCP, C_TCP_TEXT);
-    }
     if (!flow->initiator_known)
         corr_cell_set_text(row, C_GUESSED, "first frame");
     if (flow->convs->len) {
@@ -258,7 +252,6 @@ void corr_build_flows(const struct corr_result *r, const struct corr_frame_set *
         corr_segments_clear(segments);
         for (uint32_t k = by.start[f]; k < by.start[f + 1]; k++) {
             add_packet(r, by.packets[k], &sums);
-            sums.retransmissions += corr_flow_tcp_is_repeated(r, by.packets[k]);
             corr_segments_add(segments, r, by.packets[k]);
         }
         /* The fates of equal packets are known in sum only. */

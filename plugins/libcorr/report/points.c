@@ -105,11 +105,18 @@ void corr_points_fill_clock(struct corr_row *row, const struct corr_result *r, u
         corr_cell_set_number(row, C_DRIFT, middle->drift_ppm);
     if (!bounded)
         return;
-    /* The piece's middle need not be the overlap's: drift carries its offset there. */
-    int64_t piece_ns = middle->from_ns + (middle->to_ns - middle->from_ns) / 2;
-    double moved = middle->has_drift ? (double)(at_ns - piece_ns) * middle->drift_ppm * 1e-6 : 0;
-    corr_cell_set_time(row, C_OFFSET, middle->offset_ns + (int64_t)moved);
-    corr_cell_set_time(row, C_ERROR, middle->error_ns);
+    /* A piece's bound holds from its one end to the other; at one moment it is tighter. */
+    struct corr_clock_answer now = corr_result_clock(r, r->clock_reference, point, at_ns);
+    if (status != CORR_CLOCK_BOUNDED || now.status != CORR_CLOCK_BOUNDED) {
+        /* The piece's middle need not be the overlap's: drift carries its offset there. */
+        int64_t piece_ns = middle->from_ns + (middle->to_ns - middle->from_ns) / 2;
+        double moved =
+            middle->has_drift ? (double)(at_ns - piece_ns) * middle->drift_ppm * 1e-6 : 0;
+        now.offset_ns = middle->offset_ns + (int64_t)moved;
+        now.error_ns = middle->error_ns;
+    }
+    corr_cell_set_time(row, C_OFFSET, now.offset_ns);
+    corr_cell_set_time(row, C_ERROR, now.error_ns);
 }
 
 static void fill_unknown(const struct corr_point *point, struct corr_row *row)

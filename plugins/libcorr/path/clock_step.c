@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which point's clock was set?  The one that explains what most pairs show. */
+#include <stdlib.h>
+
+#include "path/clock-int.h"
+
+static int64_t shift_at(const struct corr_clock_event *event, uint32_t point)
+{
+    return event->q == point ? event->shift_ns : -event->shift_ns;
+}
+
+static unsigned end_of(const struct corr_clock_event *event, uint32_t point)
+{
+    return event->q == point;
+}
+
+/* Narrows the zone of a step at a point to what an event leaves; false: another moment. */
+static bool zone_narrow(struct corr_clock_step *zone, const struct corr_clock_event *event,
+                        uint32_t point)
+{
+    unsigned end = end_of(event, point);
+    uint32_t last = MAX(zone->last, event->last[end]), first = MIN(zone->first, event->first[end]);
+
+    if (last >= first)
+        return false;
+    *zone = (struct corr_clock_step){last, first};
+    return true;
+}
+
+/* Steps of both points before a sample. */
+static void epochs_of(const struct corr_clock *clock, uint32_t p, uint32_t q,
+                      const struct corr_clock_sample *sample, uint32_t epoch[2])
+{
+    bool inside;
+
+    epoch[0] = corr_clock_epoch(clock, p, sample->at[0], &inside);
+    epoch[1] = corr_clock_epoch(clock, q, sample->at[1], &inside);
+}
+
+/*
+ * How far `point` moved against another point over a zone, as far as their packets tell;
+ * false if there are none on one side.
+ */
+static bool shift_seen(const struct corr_clock *clock, uint32_t point, uint32_t other,
+                       const struct corr_clock_step *zone, int64_t *shift_ns)
+{
+    const struct corr_clock_pair *pair = corr_clock_pair(clock, point, other);
+    uint32_t p = MIN(point, other), q = MAX(point, other), split = 0, from, to;
+    const struct corr_clock_sample *samples;
+    unsigned end = point == q;
+    int64_t before, after;
+
+    if (pair->samples == NULL)
+        return false;
+    samples = (const struct corr_clock_sample *)pair->samples->data;
+    while (split < pair->n && samples[split].at[end] <= zone->last)
+        split++;
+    for (from = split; from > 0; from--) {
+        uint32_t a[2], b[2];
+
+        epochs_of(clock, p, q, &samples[from - 1], a);
+        epochs_of(clock, p, q, &samples[split - 1], b);
+        if (a[0] != b[0] || a[1] != b[1])
+            break;
+    }
+    before = from < split ? corr_clock_middle_over(&samples[from], split - from, pair->slack_ns,
+                                                   samples[split - 1].t_ns)
+                          : 0;
+    for (to = split; to < pair->n && samples[to].at[end] < zone->first; to++)
+        ;
+    if (from == split || to == pair->n)
+        return false;
+    split = to;
+    for (; to < pair->n; to++) {
+        uint32_t a[2], b[2];
+
+        epochs_of(clock, p, q, &samples[to], a);
+        epochs_of(clock, p, q, &samples[split], b);
+        if (a[0] != b[0] || a[1] != b[1])
+            break;
+    }
+    after =
+        corr_clock_middle_over(&samples[split], to - split, pair->slack_ns, samples[split].t_ns);
+    *shift_ns = end == 1 ? after - before : before - after;
+    return true;
+}
+
+/*
+ * How well a step at `point` explains an event: other points that see it move by as much,
+ * minus those that do not.  Takes the other events at about the same time along.
+ */
+static int explain(const struct corr_clock *clock, const GArray *events, const bool *done,
+                   uint32_t which, uint32_t point, struct corr_clock_step *zone, bool *taken)
+{
+    const struct corr_clock_event *main = &g_array_index(events, struct corr_clock_event, which);
+    unsigned end = end_of(main, point);
+    int64_t want = shift_at(main, point), seen;
+    int score = 0;
+
+    *zone = (struct corr_clock_step){main->last[end], main->first[end]};
+    for (uint32_t i = 0; i < events->len; i++) {
+        const struct corr_clock_event *event = &g_array_index(events, struct corr_clock_event, i);
+
+        taken[i] = i == which ||
+                   (!done[i] && (event->p == point || event->q == point) &&
+                    (shift_at(event, point) < 0) == (want < 0) && zone_narrow(zone, event, point));
+    }
+    for (uint32_t x = 0; x < clock->n; x++)
+        if (x != main->p && x != main->q && shift_seen(clock, point, x, zone, &seen))
+            score += llabs(seen - want) < llabs(seen) ? 1 : -1;
+    return score;
+}
+
+static void point_dirty(const struct corr_clock *clock, uint32_t point)
+{
+    for (uint32_t x = 0; x < clock->n; x++)
+        corr_clock_pair(clock, point, x)->dirty |= x != point;
+}
+
+/* Keeps steps in order; one that touches another is none of its own. */
+static bool step_insert(struct corr_clock *clock, uint32_t point, struct corr_clock_step zone)
+{
+    GArray *steps = clock->steps[point];
+    guint at = 0;
+
+    for (; at < steps->len; at++) {
+        const struct corr_clock_step *step = &g_array_index(steps, struct corr_clock_step, at);
+
+        if (zone.first <= step->last)
+            break;
+        if (zone.last < step->first)
+            return false;
+    }
+    g_array_insert_val(steps, at, zone);
+    point_dirty(clock, point);
+    return true;
+}
+
+static unsigned pairs_of(const struct corr_clock *clock, uint32_t point)
+{
+    unsigned n = 0;
+
+    for (uint32_t x = 0; x < clock->n; x++)
+        n += x != point && corr_clock_pair(clock, point, x)->n > 0;
+    return n;
+}
+
+/* Its times go back over the change: then it is this clock that was set. */
+static bool went_back(const struct corr_store *store, const struct corr_clock_event *event,
+                      unsigned end)
+{
+    return corr_store_obs(store, event->first[end])->time_ns <
+           corr_store_obs(store, event->last[end])->time_ns - CORR_CLOCK_SOFTWARE_NS;
+}
+
+bool corr_clock_steps_add(struct corr_clock *clock, const struct corr_store *store, GArray *events)
+{
+    g_autofree bool *done = g_new0(bool, events->len + 1);
+    g_autofree bool *taken[2] = {g_new0(bool, events->len + 1), g_new0(bool, events->len + 1)};
+    bool added = false;
+
+    for (;;) {
+        uint32_t best = CORR_NONE, size = 0;
+        struct corr_clock_step zone[2];
+        const struct corr_clock_event *event;
+        int score[2];
+        unsigned choice;
+
+        /* The sharpest view first: fewest packets between before and after. */
+        for (uint32_t i = 0; i < events->len; i++) {
+            const struct corr_clock_event *e = &g_array_index(events, struct corr_clock_event, i);
+
+            if (!done[i] && (best == CORR_NONE || e->first[0] - e->last[0] < size)) {
+                best = i;
+                size = e->first[0] - e->last[0];
+            }
+        }
+        if (best == CORR_NONE)
+            break;
+        event = &g_array_index(events, struct corr_clock_event, best);
+        for (unsigned end = 0; end < 2; end++)
+            score[end] = explain(clock, events, done, best, end ? event->q : event->p, &zone[end],
+                                 taken[end]) +
+                         (went_back(store, event, end) ? (int)clock->n : 0);
+        /* Where nothing tells, the point that fewer others depend on. */
+        choice = score[0] != score[1] ? score[1] > score[0]
+                                      : pairs_of(clock, event->q) <= pairs_of(clock, event->p);
+        for (uint32_t i = 0; i < events->len; i++)
+            done[i] |= taken[choice][i];
+        done[best] = true;
+        added |= step_insert(clock, choice ? event->q : event->p, zone[choice]);
+    }
+    return added;
+}
