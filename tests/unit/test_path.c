@@ -110,5 +110,6 @@ int main(int argc, char **argv)
     add_clock_random_tests();
     add_order_tests();
     add_verdict_tests();
+    add_loss_tests();
     return g_test_run();
 }

@@ -5,6 +5,7 @@
 
 void add_clock_tests(void);
 void add_clock_random_tests(void);
+void add_loss_tests(void);
 void add_order_tests(void);
 void add_verdict_tests(void);
 

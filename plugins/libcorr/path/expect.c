@@ -226,6 +226,18 @@ static uint32_t *stands_count(const struct corr_work *work, uint32_t *n)
     return place;
 }
 
+/* Of several sightings that follow one, those beside the first: branches. */
+static void branch_collect(const struct corr_result *result, struct corr_expect *expect,
+                           uint32_t from, uint32_t to)
+{
+    const struct corr_obs *a = corr_result_obs(result, corr_result_sighting(result, from));
+    const struct corr_obs *b = corr_result_obs(result, corr_result_sighting(result, to));
+    struct corr_pass pass = {a->point, b->point, a->time_ns, b->time_ns - a->time_ns};
+
+    if (corr_result_sighting(result, to)->prev == from && a->point != b->point)
+        g_array_append_val(expect->passes, pass);
+}
+
 static void stands_collect(const struct corr_work *work, struct corr_expect *expect)
 {
     const struct corr_result *result = work->result;
@@ -262,6 +274,8 @@ static void stands_collect(const struct corr_work *work, struct corr_expect *exp
             struct corr_pass pass = {a->point, b->point, a->time_ns, b->time_ns - a->time_ns};
 
             stand.to = result->obs_conv[corr_result_sighting(result, next->last)->obs];
+            for (uint32_t k = next->first + 1; k <= next->last; k++)
+                branch_collect(result, expect, i, k);
             if (a->point != b->point) {
                 g_array_append_val(expect->passes, pass);
                 pass_tell(work, expect, &told[stand.conv * 2 + stand.dir], &stand, b->point,

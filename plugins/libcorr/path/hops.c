@@ -94,6 +94,32 @@ static void fan_out(struct place *places, uint32_t n, struct corr_packet *packet
     packet->ordered = true;
 }
 
+/*
+ * The nearest sighting that is known to come before: the highest hop below.  On a tree,
+ * of the same branch; CORR_NONE if two branches could be it.
+ */
+static uint32_t nearest_before(const struct corr_work *work, const struct corr_packet *packet,
+                               const struct place *places, uint32_t i, bool fanned)
+{
+    uint32_t found = CORR_NONE;
+
+    if (places[i].s.duplicate || places[i].s.hop < 2)
+        return CORR_NONE;
+    for (uint32_t k = i; k-- > 0;) {
+        if (places[k].s.duplicate || places[k].s.hop == 0 || places[k].s.hop >= places[i].s.hop)
+            continue;
+        if (!fanned)
+            return packet->first + k;
+        if (compare(work, packet, &places[k], &places[i]) >= 0)
+            continue;
+        if (found == CORR_NONE)
+            found = k;
+        else if (compare(work, packet, &places[k], &places[found]) >= 0)
+            return CORR_NONE;
+    }
+    return found == CORR_NONE ? CORR_NONE : packet->first + found;
+}
+
 static void packet_order(struct corr_work *work, struct corr_packet *packet, struct place *places,
                          uint32_t *moved)
 {
@@ -101,7 +127,7 @@ static void packet_order(struct corr_work *work, struct corr_packet *packet, str
     uint32_t originals = 0, roots = 0, n = packet->n;
     struct corr_sighting *sightings =
         &g_array_index(result->sightings, struct corr_sighting, packet->first);
-    bool scoped;
+    bool fanned;
 
     for (uint32_t i = 0; i < n; i++) {
         places[i] = (struct place){.s = sightings[i], .index = i, .original = i};
@@ -120,8 +146,9 @@ static void packet_order(struct corr_work *work, struct corr_packet *packet, str
         else
             packet->ordered = false;
     }
-    scoped = corr_conv_scoped(corr_result_conv(result, result->obs_conv[sightings[0].obs]));
-    if (!packet->ordered && scoped && roots == 1)
+    fanned = !packet->ordered && roots == 1 &&
+             corr_conv_scoped(corr_result_conv(result, result->obs_conv[sightings[0].obs]));
+    if (fanned)
         fan_out(places, n, packet);
     copies_follow(places, n);
     qsort(places, n, sizeof *places, place_compare);
@@ -129,17 +156,8 @@ static void packet_order(struct corr_work *work, struct corr_packet *packet, str
         moved[places[i].index] = i;
         sightings[i] = places[i].s;
     }
-    for (uint32_t i = 1; i < n; i++) {
-        /* The nearest sighting that is known to come before: the highest hop below. */
-        if (sightings[i].duplicate || sightings[i].hop < 2)
-            continue;
-        for (uint32_t k = i; k-- > 0;)
-            if (!sightings[k].duplicate && sightings[k].hop > 0 &&
-                sightings[k].hop < sightings[i].hop) {
-                sightings[i].prev = packet->first + k;
-                break;
-            }
-    }
+    for (uint32_t i = 1; i < n; i++)
+        sightings[i].prev = nearest_before(work, packet, places, i, fanned);
 }
 
 void corr_hops_number(struct corr_work *work)

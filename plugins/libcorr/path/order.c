@@ -13,6 +13,8 @@
 #define EVIDENCE_MAX 2000000u
 /* Stations of one flow whose order is closed; beyond, direct evidence only. */
 #define CLOSURE_MAX 256u
+/* Packets that a branch shows and a point does not: the point is not before it. */
+#define NOT_ON_THE_WAY 2u
 /* Two clocks may run apart by one part in ten thousand between two packets. */
 #define DRIFT 1e-4
 
@@ -135,6 +137,22 @@ static int judge(const struct evidence *e, unsigned dir)
     if (e->only_b[dir] >= 3 && e->only_a[dir] == 0 && e->both[dir] >= 10)
         return 1;
     return 0;
+}
+
+/*
+ * In a multicast tree, what one branch shows and another does not is loss, no order;
+ * and a point that missed what another shows is not on the way to it, whatever the TTL.
+ */
+static int judge_fanned(const struct evidence *e, unsigned dir)
+{
+    struct evidence plain = *e;
+    int verdict;
+
+    plain.only_a[dir] = plain.only_b[dir] = 0;
+    verdict = judge(&plain, dir);
+    if ((verdict < 0 ? e->only_b[dir] : e->only_a[dir]) >= NOT_ON_THE_WAY)
+        return 0;
+    return verdict;
 }
 
 static int judge_clock(const struct evidence *e, unsigned dir)
@@ -303,6 +321,8 @@ static void flow_judge(struct finder *f, uint32_t flow)
     uint32_t k = of->convs->len;
     struct evidence *pairs = g_new0(struct evidence, (size_t)k * k);
     bool *doubtful = g_new0(bool, k), open = false;
+    bool fans_out = corr_conv_scoped(
+        corr_result_conv(f->work->result, g_array_index(of->convs, struct corr_member, 0).conv));
 
     flow_gather(f, flow, pairs, k, doubtful, false);
     for (uint32_t i = 0; i < k * k; i++) {
@@ -318,7 +338,7 @@ static void flow_judge(struct finder *f, uint32_t flow)
         for (uint32_t a = 0; a < k; a++)
             for (uint32_t b = a + 1; b < k; b++) {
                 const struct evidence *e = &pairs[a * k + b];
-                int verdict = judge(e, dir);
+                int verdict = fans_out ? judge_fanned(e, dir) : judge(e, dir);
 
                 if (verdict == 0 && e->both[dir] == 0 && doubtful[a] && doubtful[b])
                     verdict = judge_ttl(f->work, &g_array_index(of->convs, struct corr_member, a),

@@ -237,6 +237,10 @@ void corr_text_evidence(const struct corr_result *r, uint32_t packet, GString *t
                                                : CORR_NONE;
     const char *verb = NULL;
 
+    if (corr_result_packet(r, packet)->cause == CORR_CAUSE_CORRUPTION) {
+        g_string_append_printf(text, "its checksum is wrong in frame %u", frame);
+        return;
+    }
     for (; o < store->obs->len && corr_store_obs(store, o)->frame == frame; o++) {
         const struct corr_obs *obs = corr_store_obs(store, o);
         for (uint32_t k = r->obs_first[o]; k < r->obs_first[o + 1]; k++) {

@@ -9,8 +9,8 @@
 
 #include "match/learn.h"
 #include "path/hops.h"
-#include "path/judge.h"
 #include "path/order.h"
+#include "path/verdict.h"
 
 /* Other flows vouch for a station that saw them this close before and after. */
 #define VOUCH_NS INT64_C(3000000000)
@@ -27,8 +27,8 @@
 /* Packets before and after one that are asked whether they arrived. */
 #define NEIGHBOURS 64u
 
-static void lose(struct corr_packet *packet, enum corr_fate fate, uint32_t sighting, uint32_t point,
-                 uint32_t evidence)
+void corr_verdict_lose(struct corr_packet *packet, enum corr_fate fate, uint32_t sighting,
+                       uint32_t point, uint32_t evidence)
 {
     packet->fate = fate;
     packet->drop_after = sighting;
@@ -36,10 +36,10 @@ static void lose(struct corr_packet *packet, enum corr_fate fate, uint32_t sight
     packet->evidence = evidence;
 }
 
-static void undetermine(struct corr_packet *packet, uint32_t sighting, uint32_t point,
-                        const char *reason)
+void corr_verdict_undetermine(struct corr_packet *packet, uint32_t sighting, uint32_t point,
+                              const char *reason)
 {
-    lose(packet, CORR_FATE_UNDETERMINED, sighting, point, 0);
+    corr_verdict_lose(packet, CORR_FATE_UNDETERMINED, sighting, point, 0);
     packet->reason = reason;
 }
 
@@ -59,8 +59,7 @@ static void miss(struct corr_judge *j, struct corr_packet *packet, uint32_t poin
     g_array_append_val(points, point);
 }
 
-/* Could point q have seen what was at p at time t?  NULL if yes, else why not. */
-static const char *coverage_gap(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns)
+const char *corr_verdict_gap(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns)
 {
     const struct corr_pass *before, *after, *near;
     int64_t at, quiet;
@@ -170,7 +169,7 @@ static bool reported(const struct corr_judge *j, struct corr_packet *packet, uin
         return false;
     if (!corr_judge_error(j, by, &cause, &frame))
         return false;
-    lose(packet, CORR_FATE_CONFIRMED, last, q, frame);
+    corr_verdict_lose(packet, CORR_FATE_CONFIRMED, last, q, frame);
     packet->cause = cause;
     return true;
 }
@@ -210,7 +209,7 @@ static void bursts_excuse(struct corr_judge *j)
         missed = corr_passes_count(misses, at->point, q, from, to);
         if (missed >= BURST_MIN &&
             missed * BURST_SHARE >= corr_passes_count(j->expect->dues, at->point, q, from, to))
-            undetermine(packet, packet->drop_after, q, "capture loss burst at");
+            corr_verdict_undetermine(packet, packet->drop_after, q, "capture loss burst at");
     }
     g_array_unref(misses);
 }
@@ -236,7 +235,7 @@ static void judge_unpassed(struct corr_judge *j, struct corr_packet *packet, uin
     q = corr_expect_class(j->work, j->expect, obs, tries->answers == 0 && tries->n > 1);
     if (q == CORR_NONE)
         return;
-    gap = coverage_gap(j, at->point, q, at->time_ns);
+    gap = corr_verdict_gap(j, at->point, q, at->time_ns);
     by = j->quoted_by[index];
     if (by != CORR_NONE && !excludes(gap) && reported(j, packet, by, obs, last, q))
         return;
@@ -251,19 +250,19 @@ static void judge_unpassed(struct corr_judge *j, struct corr_packet *packet, uin
     if (gap == NULL && perhaps_cut_up(packet, at))
         gap = "perhaps cut up, not recognised at";
     if (gap != NULL) {
-        undetermine(packet, last, q, gap);
+        corr_verdict_undetermine(packet, last, q, gap);
     } else if (tries->n > 1 || tries->reset != 0) {
-        lose(packet, CORR_FATE_BLOCKED, last, q,
-             tries->reset != 0 ? tries->reset : next_try(j, stand));
+        corr_verdict_lose(packet, CORR_FATE_BLOCKED, last, q,
+                          tries->reset != 0 ? tries->reset : next_try(j, stand));
         if (too_long(j, at, q))
             packet->cause = CORR_CAUSE_MTU;
         else if (tries->reset != 0 || at->tcp_flags & CORR_TCP_SYN)
             packet->cause = CORR_CAUSE_POLICY;
     } else if (vouched(j, at->point, q, at->time_ns, false) &&
                vouched(j, at->point, q, at->time_ns, true)) {
-        lose(packet, CORR_FATE_PROBABLE, last, q, 0);
+        corr_verdict_lose(packet, CORR_FATE_PROBABLE, last, q, 0);
     } else {
-        undetermine(packet, last, q, "tail");
+        corr_verdict_undetermine(packet, last, q, "tail");
     }
 }
 
@@ -314,6 +313,37 @@ static bool neighbours_reach(const struct corr_judge *j, const struct corr_packe
     return false;
 }
 
+/*
+ * A packet that arrived damaged counts as lost where the damage was done (RFC 7680,
+ * section 2.6).  What is whole again further on was not damaged, the capture shows it
+ * so.
+ */
+static bool judge_damaged(struct corr_judge *j, struct corr_packet *packet)
+{
+    uint32_t damaged = CORR_NONE, prev;
+    const struct corr_obs *at;
+
+    for (uint32_t s = packet->first; s < packet->first + packet->n; s++) {
+        const struct corr_sighting *sighting = corr_result_sighting(j->result, s);
+
+        if (sighting->duplicate)
+            continue;
+        if (!sighting->corrupt)
+            damaged = CORR_NONE;
+        else if (damaged == CORR_NONE)
+            damaged = s;
+    }
+    if (damaged == CORR_NONE || !packet->ordered)
+        return false;
+    prev = corr_result_sighting(j->result, damaged)->prev;
+    if (prev == CORR_NONE)
+        return false;
+    at = corr_result_obs(j->result, corr_result_sighting(j->result, damaged));
+    corr_verdict_lose(packet, CORR_FATE_CONFIRMED, prev, at->point, at->frame);
+    packet->cause = CORR_CAUSE_CORRUPTION;
+    return true;
+}
+
 static void judge_packet(struct corr_judge *j, uint32_t index)
 {
     struct corr_packet *packet = &g_array_index(j->result->packets, struct corr_packet, index);
@@ -325,7 +355,7 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     const char *gap;
     bool before, after;
 
-    if (packet->ambiguous || packet->flow == CORR_NONE)
+    if (packet->ambiguous || packet->flow == CORR_NONE || judge_damaged(j, packet))
         return;
     last = last_sighting(j, packet);
     stand = last == CORR_NONE ? CORR_NONE : j->expect->stand_of[last];
@@ -346,21 +376,21 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     others = corr_judge_others(j, index, obs, way.to);
     if ((corr_judge_acked_from(j, index, way.to) && !others.delivered) ||
         corr_judge_answered_from(j, packet, obs, way.to)) {
-        gap = coverage_gap(j, at->point, q, at->time_ns);
+        gap = corr_verdict_gap(j, at->point, q, at->time_ns);
         if (gap == NULL || strcmp(gap, "not covered at") != 0)
             miss(j, packet, q);
         return;
     }
-    gap = coverage_gap(j, at->point, q, at->time_ns);
+    gap = corr_verdict_gap(j, at->point, q, at->time_ns);
     if (excludes(gap)) {
-        undetermine(packet, last, q, gap); /* lost perhaps, but where? */
+        corr_verdict_undetermine(packet, last, q, gap); /* lost perhaps, but where? */
         return;
     }
     by = j->quoted_by[index];
     if (by != CORR_NONE && reported(j, packet, by, obs, last, q))
         return;
     if (perhaps_cut_up(packet, at)) {
-        undetermine(packet, last, q, "perhaps cut up, not recognised at");
+        corr_verdict_undetermine(packet, last, q, "perhaps cut up, not recognised at");
         return;
     }
     if (others.again == 0)
@@ -371,14 +401,15 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     after = s->after != CORR_NONE || vouched(j, at->point, q, at->time_ns, true) ||
             neighbours_reach(j, packet, way.to, true);
     if (others.delivered && others.again != 0)
-        lose(packet, CORR_FATE_CONFIRMED, last, q, others.again);
+        corr_verdict_lose(packet, CORR_FATE_CONFIRMED, last, q, others.again);
     else if (before && after)
-        lose(packet, others.again != 0 ? CORR_FATE_CONFIRMED : CORR_FATE_PROBABLE, last, q,
-             others.again);
+        corr_verdict_lose(packet, others.again != 0 ? CORR_FATE_CONFIRMED : CORR_FATE_PROBABLE,
+                          last, q, others.again);
     else if (others.again != 0 && gap == NULL)
-        lose(packet, CORR_FATE_CONFIRMED, last, q, others.again);
+        corr_verdict_lose(packet, CORR_FATE_CONFIRMED, last, q, others.again);
     else
-        undetermine(packet, last, q, before ? "tail" : "before the first packet seen at");
+        corr_verdict_undetermine(packet, last, q,
+                                 before ? "tail" : "before the first packet seen at");
     if (packet->fate == CORR_FATE_CONFIRMED && packet->cause == CORR_CAUSE_UNKNOWN &&
         too_long(j, at, q))
         packet->cause = CORR_CAUSE_MTU;
@@ -415,7 +446,7 @@ static void judge_missed(struct corr_judge *j, uint32_t index)
                 corr_order_compare(j->result, packet->flow, packet->dir, x, b) >= 0 ||
                 j->expect->way[x][dir].passed == 0)
                 continue;
-            if (coverage_gap(j, from->point, point, from->time_ns) == NULL)
+            if (corr_verdict_gap(j, from->point, point, from->time_ns) == NULL)
                 miss(j, packet, point);
         }
     }
@@ -434,6 +465,7 @@ void corr_fates_decide(struct corr_work *work)
         corr_judge_original(&j, p);
     }
     bursts_excuse(&j);
+    corr_branches_judge(&j);
     corr_judge_clear(&j);
     corr_expect_free(j.expect);
     g_free(j.tries);

@@ -78,6 +78,9 @@ static void append_points(const struct corr_result *r, const struct corr_packet 
 
     for (uint32_t i = 0; i < p->n; i++) {
         const struct corr_sighting *s = corr_result_sighting(r, p->first + i);
+        /* A packet that was damaged on its way is seen beyond the damage, too. */
+        if (p->cause == CORR_CAUSE_CORRUPTION && p->first + i > p->drop_after)
+            break;
         if (!s->duplicate)
             g_ptr_array_add(names, corr_store_point(r->store, corr_sighting_point(r, s))->name);
     }
@@ -97,7 +100,10 @@ static void append_what(const struct corr_result *r, uint32_t packet, uint32_t l
     append_packet(r, p, text);
     g_string_append(text, ": seen at ");
     append_points(r, p, text);
-    if (p->drop_before == CORR_NONE)
+    if (p->cause == CORR_CAUSE_CORRUPTION)
+        g_string_append_printf(text, ", damaged before %s",
+                               corr_store_point(r->store, p->drop_before)->name);
+    else if (p->drop_before == CORR_NONE)
         g_string_append(text, ", lost after the last point");
     else
         g_string_append_printf(text, ", never at %s",

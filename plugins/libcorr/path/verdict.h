@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * verdict.h - the parts of the decision what became of each packet.
+ *
+ *     verdict.c   the next station of its way did not show it: lost, missed by the
+ *                 capture, or nobody can know
+ *     branch.c    multicast: the branches of a tree, each by itself
+ *     ends.c      before the first point, after the last one, made on the way
+ *     cause.c     why: damaged, too long, a full queue, a policer
+ *
+ * Each runs over all packets, in this order, and leaves alone what is decided.
+ */
+#ifndef CORR_VERDICT_H
+#define CORR_VERDICT_H
+
+#include "path/judge.h"
+
+/* Writes a fate down.  `point` may be CORR_NONE: after the last one. */
+void corr_verdict_lose(struct corr_packet *packet, enum corr_fate fate, uint32_t sighting,
+                       uint32_t point, uint32_t evidence);
+/* `reason`: static text; the point's name follows where it ends in " at". */
+void corr_verdict_undetermine(struct corr_packet *packet, uint32_t sighting, uint32_t point,
+                              const char *reason);
+
+/* Could point q have seen what was at p at time t?  NULL if yes, else why not. */
+const char *corr_verdict_gap(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns);
+
+void corr_branches_judge(struct corr_judge *j);
+void corr_ends_judge(struct corr_judge *j);
+void corr_causes_find(struct corr_judge *j);
+
+#endif /* CORR_VERDICT_H */
