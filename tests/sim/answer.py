@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 
+import findings
 import story
 from packets import ip_text
 
@@ -190,7 +191,8 @@ def oracle(truth, expect):
         rows.append({"from": a, "to": b, "lost": 0, "rtt_min_s": rtt / 1e9})
     answer.report = {"segments": rows,
                      "nat": [nat_row(n) for n in truth.sim.nats], "points": oracle_clocks(truth),
-                     "phases": story.oracle_rows(truth)}
+                     "phases": story.oracle_rows(truth),
+                     "findings": findings.oracle(expect.get("ident"))}
     for number, frames in story.frames_of(truth):
         for n in frames:
             answer.frames[n].transactions.append(number)

@@ -23,6 +23,7 @@ names           False: names of points are not judged (collapsed files)
 loose           True: the file is damaged; only what holds for any bytes is judged
 checks          callables (truth, answer) -> list of complaints
 """
+import findings
 import story
 from packets import ip_text
 
@@ -123,6 +124,9 @@ def measure(truth, answer, expect):
         judge_phases(truth, answer, expect, out, fail)
         least("phP")
         least("phR")
+    if not expect.get("loose") and "findings" in answer.report:
+        failures += findings.check_rows(answer)
+        failures += findings.complain(expect.get("ident"), answer)
     for check in expect.get("checks", ()):
         failures += check(truth, answer)
     return out, failures

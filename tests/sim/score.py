@@ -67,7 +67,7 @@ def score_one(make, seed, ask, keep=None):
         path = os.path.join(keep or folder, make.ident + ".pcapng")
         truth, net = generate(make, seed, path)
         os.chmod(path, 0o644)
-        expect = dict(make.expect, **net.expect)
+        expect = dict(make.expect, **net.expect, ident=make.ident)
         start = time.monotonic()
         answer = ask(path, truth, expect)
         measures, failures = measure(truth, answer, expect)

@@ -124,6 +124,21 @@ def segment_count_wrong(answer):
     answer.report["segments"][0]["lost"] += 1
 
 
+@mutation("A03", "C21")
+def finding_missing(answer):
+    answer.report["findings"].pop()
+
+
+@mutation("A02", "C21")
+def finding_invented(answer):
+    answer.report["findings"].append(dict(answer.report["findings"][0], rule="loop"))
+
+
+@mutation("A03")
+def finding_at_the_wrong_place(answer):
+    answer.report["findings"][0]["where"] = "nic > sw"
+
+
 def phase(answer, name, row=0):
     return next(p for p in answer.report["phases"][row]["phases"] if p["name"] == name)
 
@@ -185,7 +200,7 @@ def selftest(scenarios, seed, only):
         if ident not in cache:
             cache[ident] = generate(scenarios[ident], seed, None)
         truth, net = cache[ident]
-        return truth, dict(scenarios[ident].expect, **net.expect)
+        return truth, dict(scenarios[ident].expect, **net.expect, ident=ident)
 
     for name, (idents, damage) in MUTATIONS.items():
         for ident in idents:

@@ -41,6 +41,10 @@ void corr_segments_add_group(struct corr_segments *segments, const struct corr_g
 void corr_segments_add_missed(struct corr_segments *segments, const struct corr_result *r,
                               uint32_t packet);
 
+/* Counts overtaken packets of those that the mask selects (NULL: all); RFC 4737. */
+void corr_segments_count_reordered(struct corr_segments *segments, const struct corr_result *r,
+                                   const uint8_t *mask);
+
 struct corr_percentiles {
     int64_t min, p50, p95, p99, max; /* nanoseconds */
 };

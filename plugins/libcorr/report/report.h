@@ -29,7 +29,9 @@
     X(drops)           \
     X(changes)         \
     X(nat)             \
-    X(flows)
+    X(flows)           \
+    X(layers)          \
+    X(findings)
 /* clang-format on */
 
 struct corr_report_table;

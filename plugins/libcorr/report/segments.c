@@ -40,50 +40,6 @@ static const struct corr_column latency_columns[] = {LATENCY_COLUMNS(CORR_COLUMN
                                                          CORR_COLUMN_END};
 static const struct corr_column columns[] = {COLUMNS(CORR_COLUMN_INIT) CORR_COLUMN_END};
 
-/* Where `position` of a flow direction's packets stands: the highest send position so far. */
-struct lane {
-    uint64_t key; /* row << 33 | flow << 1 | direction */
-    uint32_t highest;
-};
-
-/*
- * RFC 4737, section 3.3: a packet is reordered if one that was sent later came
- * before.  Frames of one point stand in the order of capture, whatever their
- * clock says, so positions in the file take the place of times.
- */
-static void count_reordered(const struct corr_result *r, const uint8_t *mask,
-                            struct corr_segments *segments)
-{
-    g_autoptr(GHashTable) index = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-    struct lane *last = NULL;
-
-    for (uint32_t o = 0; o < r->store->obs->len; o++) {
-        for (uint32_t k = r->obs_first[o]; k < r->obs_first[o + 1]; k++) {
-            const struct corr_sighting *s = corr_result_sighting(r, r->obs_sightings[k]);
-            const struct corr_packet *p = corr_result_packet(r, s->packet);
-            if (s->prev == CORR_NONE || s->duplicate || p->flow == CORR_NONE ||
-                !corr_packet_counts(mask, s->packet))
-                continue;
-            const struct corr_sighting *before = corr_result_sighting(r, s->prev);
-            struct corr_segment *row = corr_segment_get(segments, corr_sighting_point(r, before),
-                                                        corr_sighting_point(r, s));
-            uint64_t key = (uint64_t)row->number << 33 | (uint64_t)p->flow << 1 | (p->dir & 1);
-            if (!last || last->key != key) {
-                last = g_hash_table_lookup(index, &key);
-                if (!last) {
-                    last = g_new0(struct lane, 1);
-                    last->key = key;
-                    g_hash_table_add(index, last);
-                }
-            }
-            if (before->obs < last->highest)
-                row->reordered++;
-            else
-                last->highest = before->obs;
-        }
-    }
-}
-
 void corr_build_segments(const struct corr_result *r, const struct corr_frame_set *frames,
                          struct corr_report_table *out)
 {
@@ -100,7 +56,7 @@ void corr_build_segments(const struct corr_result *r, const struct corr_frame_se
     for (uint32_t i = 0; i < r->packets->len; i++)
         if (corr_packet_counts(mask, i))
             corr_segments_add_missed(segments, r, i);
-    count_reordered(r, mask, segments);
+    corr_segments_count_reordered(segments, r, mask);
 
     for (unsigned i = 0; i < segments->rows->len; i++) {
         struct corr_segment *segment = g_ptr_array_index(segments->rows, i);

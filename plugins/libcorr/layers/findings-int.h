@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* findings-int.h - what the rules work with. */
+#ifndef CORR_FINDINGS_INT_H
+#define CORR_FINDINGS_INT_H
+
+#include "layers/findings.h"
+#include "layers/segment.h"
+
+#define CORR_EVIDENCE_MAX 16 /* frames named in one finding */
+
+/* Packets lost between two points for one reason. */
+struct corr_loss {
+    uint32_t after, before; /* points; before is CORR_NONE behind the last one */
+    uint8_t cause;          /* enum corr_cause */
+    uint32_t n, confirmed;  /* packets; of them proven by a frame */
+    uint32_t unnamed;       /* lost members of groups of equal packets, not in `packets` */
+    GArray *packets;        /* uint32_t, in the order of capture */
+};
+
+/* A flow of which nothing passes a place. */
+struct corr_blocked {
+    uint32_t flow, after, before;
+    uint8_t cause;
+    uint32_t n;
+    GArray *packets; /* uint32_t */
+};
+
+struct corr_inquiry {
+    const struct corr_result *r;
+    const struct corr_frame_set *frames;
+    const uint8_t *mask;                 /* of packets; NULL: all */
+    const struct corr_capture *captures; /* by point: of all frames */
+    enum corr_trust *trust;              /* by point */
+    struct corr_segments *segments;
+    GPtrArray *losses;  /* struct corr_loss *, without blocked flows */
+    GPtrArray *blocked; /* struct corr_blocked *, by flow's first loss */
+    struct corr_findings *out;
+};
+
+/* rules_capture.c, rules_loss.c, rules_path.c: what the rows of CORR_RULES call. */
+void corr_rule_alone(struct corr_inquiry *q);
+void corr_rule_capture_loss(struct corr_inquiry *q);
+void corr_rule_pause(struct corr_inquiry *q);
+void corr_rule_merged(struct corr_inquiry *q);
+void corr_rule_cut(struct corr_inquiry *q);
+void corr_rule_copies(struct corr_inquiry *q);
+void corr_rule_unreadable(struct corr_inquiry *q);
+void corr_rule_window(struct corr_inquiry *q);
+void corr_rule_one_way(struct corr_inquiry *q);
+void corr_rule_ambiguous(struct corr_inquiry *q);
+void corr_rule_clock_offset(struct corr_inquiry *q);
+void corr_rule_clock_step(struct corr_inquiry *q);
+void corr_rule_blocked(struct corr_inquiry *q);
+void corr_rule_mtu(struct corr_inquiry *q);
+void corr_rule_queue(struct corr_inquiry *q);
+void corr_rule_policer(struct corr_inquiry *q);
+void corr_rule_corruption(struct corr_inquiry *q);
+void corr_rule_rejected(struct corr_inquiry *q);
+void corr_rule_loss(struct corr_inquiry *q);
+void corr_rule_ttl(struct corr_inquiry *q);
+void corr_rule_loop(struct corr_inquiry *q);
+void corr_rule_delay(struct corr_inquiry *q);
+void corr_rule_reordering(struct corr_inquiry *q);
+void corr_rule_asymmetric(struct corr_inquiry *q);
+void corr_rule_rewrites(struct corr_inquiry *q);
+void corr_rule_nat(struct corr_inquiry *q);
+void corr_rule_nothing(struct corr_inquiry *q);
+
+/* A new finding about what lies between two points, or at one (CORR_NONE: none); sets `where`. */
+struct corr_insight *corr_insight_add(struct corr_inquiry *q, enum corr_rule rule,
+                                      enum corr_weight weight, enum corr_confidence confidence,
+                                      uint32_t from, uint32_t to);
+void corr_insight_say(struct corr_insight *insight, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void corr_insight_filter(struct corr_insight *insight, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void corr_insight_because(struct corr_insight *insight, const char *format, ...)
+    G_GNUC_PRINTF(2, 3);
+void corr_insight_prove(struct corr_insight *insight, uint32_t frame); /* 0 and repeats: ignored */
+
+/* "nic"; and as it stands between quotes in a display filter; g_free(). */
+static inline const char *corr_inquiry_point(const struct corr_inquiry *q, uint32_t point)
+{
+    return corr_store_point(q->r->store, point)->name;
+}
+char *corr_inquiry_quoted(const struct corr_inquiry *q, uint32_t point);
+
+/* "1 packet", "12 packets" */
+#define CORR_PLURAL(n) ((n) == 1 ? "" : "s")
+
+/* Appends "12 of 1441 packets (0.833 %)". */
+void corr_inquiry_share(GString *text, uint64_t n, uint64_t of, const char *things);
+
+#endif /* CORR_FINDINGS_INT_H */

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* findings.c - asks the rules, caps what they say by the captures' quality, and sorts it. */
+#include "layers/findings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "layers/findings-int.h"
+#include "path/text.h"
+
+static const struct {
+    const char *word, *about;
+    enum corr_branch branch;
+    void (*ask)(struct corr_inquiry *q);
+} rules[] = {
+#define CORR_ROW(name, branch, ask, about) {#name, about, CORR_BRANCH_##branch, ask},
+    CORR_RULES(CORR_ROW)
+#undef CORR_ROW
+};
+
+static const char *const branch_words[] = {
+#define CORR_ROW(id, word) word,
+    CORR_BRANCHES(CORR_ROW)
+#undef CORR_ROW
+};
+
+static const char *const weight_words[] = {"note", "warning", "error"};
+static const char *const confidence_words[] = {"possible", "probable", "confirmed"};
+
+const char *corr_branch_word(enum corr_branch branch)
+{
+    return branch_words[branch];
+}
+
+const char *corr_rule_word(enum corr_rule rule)
+{
+    return rules[rule].word;
+}
+
+const char *corr_rule_about(enum corr_rule rule)
+{
+    return rules[rule].about;
+}
+
+enum corr_branch corr_rule_branch(enum corr_rule rule)
+{
+    return rules[rule].branch;
+}
+
+const char *corr_weight_word(enum corr_weight weight)
+{
+    return weight_words[weight];
+}
+
+const char *corr_confidence_word(enum corr_confidence confidence)
+{
+    return confidence_words[confidence];
+}
+
+static void insight_free(void *data)
+{
+    struct corr_insight *insight = data;
+
+    g_free(insight->what);
+    g_free(insight->where);
+    g_free(insight->filter);
+    g_array_unref(insight->evidence);
+    g_ptr_array_unref(insight->because);
+    g_free(insight);
+}
+
+struct corr_insight *corr_insight_add(struct corr_inquiry *q, enum corr_rule rule,
+                                      enum corr_weight weight, enum corr_confidence confidence,
+                                      uint32_t from, uint32_t to)
+{
+    struct corr_insight *insight = g_new0(struct corr_insight, 1);
+
+    insight->rule = rule;
+    insight->weight = weight;
+    insight->confidence = confidence;
+    insight->points[0] = from;
+    insight->points[1] = to;
+    insight->evidence = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    insight->because = g_ptr_array_new_with_free_func(g_free);
+    if (from != CORR_NONE && to != CORR_NONE)
+        insight->where =
+            g_strdup_printf("%s > %s", corr_inquiry_point(q, from), corr_inquiry_point(q, to));
+    else if (from != CORR_NONE)
+        insight->where = g_strdup(corr_inquiry_point(q, from));
+    g_ptr_array_add(q->out->list, insight);
+    return insight;
+}
+
+void corr_insight_say(struct corr_insight *insight, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_free(insight->what);
+    insight->what = g_strdup_vprintf(format, args);
+    va_end(args);
+}
+
+void corr_insight_filter(struct corr_insight *insight, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_free(insight->filter);
+    insight->filter = g_strdup_vprintf(format, args);
+    va_end(args);
+}
+
+void corr_insight_because(struct corr_insight *insight, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_ptr_array_add(insight->because, g_strdup_vprintf(format, args));
+    va_end(args);
+}
+
+void corr_insight_prove(struct corr_insight *insight, uint32_t frame)
+{
+    if (frame == 0 || insight->evidence->len >= CORR_EVIDENCE_MAX)
+        return;
+    for (unsigned i = 0; i < insight->evidence->len; i++)
+        if (g_array_index(insight->evidence, uint32_t, i) == frame)
+            return;
+    g_array_append_val(insight->evidence, frame);
+}
+
+char *corr_inquiry_quoted(const struct corr_inquiry *q, uint32_t point)
+{
+    GString *text = g_string_new(NULL);
+
+    for (const char *p = corr_inquiry_point(q, point); *p; p++) {
+        if (*p == '"' || *p == '\\')
+            g_string_append_c(text, '\\');
+        g_string_append_c(text, *p);
+    }
+    return g_string_free(text, FALSE);
+}
+
+void corr_inquiry_share(GString *text, uint64_t n, uint64_t of, const char *things)
+{
+    g_string_append_printf(text, "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " %s%s", n, of,
+                           things, CORR_PLURAL(of));
+    if (of) {
+        g_string_append(text, " (");
+        corr_text_ratio((double)n / (double)of, text);
+        g_string_append_c(text, ')');
+    }
+}
+
+/* Losses. */
+
+static void loss_free(void *data)
+{
+    struct corr_loss *loss = data;
+
+    g_array_unref(loss->packets);
+    g_free(loss);
+}
+
+static void blocked_free(void *data)
+{
+    struct corr_blocked *blocked = data;
+
+    g_array_unref(blocked->packets);
+    g_free(blocked);
+}
+
+/* There are few places where packets are lost, and few reasons. */
+static struct corr_loss *loss_get(struct corr_inquiry *q, uint32_t after, uint32_t before,
+                                  uint8_t cause)
+{
+    for (unsigned i = 0; i < q->losses->len; i++) {
+        struct corr_loss *loss = g_ptr_array_index(q->losses, i);
+        if (loss->after == after && loss->before == before && loss->cause == cause)
+            return loss;
+    }
+    struct corr_loss *loss = g_new0(struct corr_loss, 1);
+    *loss = (struct corr_loss){.after = after,
+                               .before = before,
+                               .cause = cause,
+                               .packets = g_array_new(FALSE, FALSE, sizeof(uint32_t))};
+    g_ptr_array_add(q->losses, loss);
+    return loss;
+}
+
+static void collect_losses(struct corr_inquiry *q)
+{
+    const struct corr_result *r = q->r;
+    g_autofree struct corr_blocked **by_flow = g_new0(struct corr_blocked *, r->flows->len + 1);
+
+    for (uint32_t i = 0; i < r->packets->len; i++) {
+        const struct corr_packet *p = corr_result_packet(r, i);
+        if (!corr_fate_is_drop(p->fate) || p->drop_after == CORR_NONE || p->ambiguous ||
+            !corr_packet_counts(q->mask, i))
+            continue;
+        uint32_t after = corr_sighting_point(r, corr_result_sighting(r, p->drop_after));
+        if (after == p->drop_before)
+            continue; /* a loop: corr_rule_loop() tells it */
+        /* A flow of long packets only is not blocked by a rule. */
+        if (p->fate == CORR_FATE_BLOCKED && p->cause != CORR_CAUSE_MTU && p->flow < r->flows->len) {
+            struct corr_blocked *b = by_flow[p->flow];
+            if (!b) {
+                b = by_flow[p->flow] = g_new0(struct corr_blocked, 1);
+                *b = (struct corr_blocked){.flow = p->flow,
+                                           .after = after,
+                                           .before = p->drop_before,
+                                           .packets = g_array_new(FALSE, FALSE, sizeof(uint32_t))};
+                g_ptr_array_add(q->blocked, b);
+            }
+            b->n++;
+            b->cause = b->cause ? b->cause : p->cause;
+            g_array_append_val(b->packets, i);
+            continue;
+        }
+        struct corr_loss *loss = loss_get(q, after, p->drop_before, p->cause);
+        loss->n++;
+        loss->confirmed += p->fate == CORR_FATE_CONFIRMED;
+        g_array_append_val(loss->packets, i);
+    }
+    for (unsigned i = 0; i < corr_group_count(r); i++) {
+        const struct corr_group *group = corr_result_group(r, i);
+        if (corr_group_lost(group) == 0 || !corr_frame_set_has(q->frames, group->frame))
+            continue;
+        struct corr_loss *loss = loss_get(q, group->from, group->to, CORR_CAUSE_UNKNOWN);
+        loss->n += corr_group_lost(group);
+        loss->unnamed += corr_group_lost(group);
+    }
+}
+
+static void collect_segments(struct corr_inquiry *q)
+{
+    const struct corr_result *r = q->r;
+
+    for (uint32_t i = 0; i < r->packets->len; i++)
+        if (corr_packet_counts(q->mask, i))
+            corr_segments_add(q->segments, r, i);
+    for (unsigned i = 0; i < corr_group_count(r); i++)
+        if (corr_frame_set_has(q->frames, corr_result_group(r, i)->frame))
+            corr_segments_add_group(q->segments, corr_result_group(r, i));
+    corr_segments_count_reordered(q->segments, r, q->mask);
+}
+
+static void array_unref(GArray *array)
+{
+    if (array)
+        g_array_unref(array);
+}
+
+static void judge_captures(struct corr_inquiry *q)
+{
+    const struct corr_result *r = q->r;
+
+    for (uint32_t p = 0; p < r->store->points->len; p++) {
+        enum corr_clock_status status = CORR_CLOCK_UNKNOWN;
+        g_autoptr(GPtrArray) reasons = g_ptr_array_new_with_free_func(g_free);
+        if (corr_capture_is_divided(r->store, p))
+            continue;
+        if (r->clock)
+            array_unref(corr_result_clock_pieces(r, p, &status));
+        q->trust[p] = corr_capture_judge(r, p, q->captures, status, reasons);
+        q->out->trust = MAX(q->out->trust, q->trust[p]);
+    }
+}
+
+/* No conclusion is surer than the captures that it rests on. */
+static void cap(const struct corr_inquiry *q, struct corr_insight *insight)
+{
+    enum corr_trust worst = CORR_TRUST_FULL;
+
+    if (rules[insight->rule].branch == CORR_BRANCH_CAPTURE)
+        return;
+    for (unsigned i = 0; i < G_N_ELEMENTS(insight->points); i++)
+        if (insight->points[i] != CORR_NONE)
+            worst = MAX(worst, q->trust[insight->points[i]]);
+    if (insight->points[0] == CORR_NONE)
+        worst = q->out->trust;
+    if (worst == CORR_TRUST_CARE)
+        insight->confidence = MIN(insight->confidence, CORR_CONFIDENCE_PROBABLE);
+    else if (worst == CORR_TRUST_NONE && insight->confidence > CORR_CONFIDENCE_POSSIBLE)
+        insight->confidence--;
+}
+
+/* Where in the list: what is wrong with the captures comes behind what they show. */
+static unsigned place(const struct corr_insight *insight)
+{
+    enum corr_branch branch = rules[insight->rule].branch;
+
+    return branch == CORR_BRANCH_CAPTURE ? CORR_BRANCH_COUNT : branch;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct corr_insight *x = *(struct corr_insight *const *)a;
+    const struct corr_insight *y = *(struct corr_insight *const *)b;
+
+    if (x->weight != y->weight)
+        return x->weight > y->weight ? -1 : 1;
+    if (place(x) != place(y))
+        return place(x) < place(y) ? -1 : 1;
+    if (x->rule != y->rule)
+        return x->rule < y->rule ? -1 : 1;
+    if (x->size != y->size)
+        return x->size > y->size ? -1 : 1;
+    return 0;
+}
+
+struct corr_findings *corr_findings_new(const struct corr_result *r,
+                                        const struct corr_frame_set *frames)
+{
+    struct corr_findings *findings = g_new0(struct corr_findings, 1);
+    g_autofree uint8_t *mask = corr_packet_mask(r, frames);
+    g_autofree struct corr_capture *captures = corr_captures_count(r, NULL);
+    g_autofree enum corr_trust *trust = g_new0(enum corr_trust, r->store->points->len + 1);
+    g_autoptr(GPtrArray) losses = g_ptr_array_new_with_free_func(loss_free);
+    g_autoptr(GPtrArray) blocked = g_ptr_array_new_with_free_func(blocked_free);
+    struct corr_inquiry q = {.r = r,
+                             .frames = frames,
+                             .mask = mask,
+                             .captures = captures,
+                             .trust = trust,
+                             .segments = corr_segments_new(),
+                             .losses = losses,
+                             .blocked = blocked,
+                             .out = findings};
+
+    findings->list = g_ptr_array_new_with_free_func(insight_free);
+    judge_captures(&q);
+    collect_segments(&q);
+    collect_losses(&q);
+    for (unsigned i = 0; i < CORR_RULE_COUNT; i++)
+        if (rules[i].ask)
+            rules[i].ask(&q);
+    corr_segments_free(q.segments);
+    for (unsigned i = 0; i < findings->list->len; i++) {
+        struct corr_insight *insight = g_ptr_array_index(findings->list, i);
+        cap(&q, insight);
+        findings->n[insight->weight]++;
+    }
+    g_ptr_array_sort(findings->list, compare); /* stable: GLib merges */
+    return findings;
+}
+
+void corr_findings_free(struct corr_findings *findings)
+{
+    if (findings == NULL)
+        return;
+    g_ptr_array_unref(findings->list);
+    g_free(findings);
+}

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the table `findings` must say of each scenario, and that it says nothing else.
+
+A line: identifier, then the rules that must speak; rule@where where the place matters, as
+from>to or a point.  -rule: not this one.
+"?" before the rules: known to be missed; a line that has become true must
+lose its "?", so that it cannot grow stale.  A scenario without a line: nothing is worth saying.
+The rule `nothing` speaks by itself, where no other one has more than a note to say.
+"""
+EXPECTED = {}
+# The clocks of these are wrong, and that is said.
+EVERY_L = "clock_offset"
+
+
+def read(text):
+    for line in text.strip().split("\n"):
+        ident, _, rest = line.partition(" ")
+        EXPECTED[ident] = rest.split()
+
+
+def expected(ident):
+    own = EXPECTED.get(ident, [])
+    every = [EVERY_L] if ident.startswith("L") and "-" + EVERY_L not in own else []
+    return [w for w in own if not w.startswith("-")] + every
+
+
+def said(answer):
+    """Rules that spoke: {(rule, where)}."""
+    return {(f.get("rule"), f.get("where", "").replace(" ", "")) for f in
+            answer.report.get("findings", ())}
+
+
+def complain(ident, answer):
+    wanted = expected(ident)
+    known = "?" in wanted
+    wanted = [w.partition("@") for w in wanted if w != "?"]
+    got = said(answer)
+    wrong = [f for f in answer.report.get("findings", ()) if f.get("severity") != "note"]
+    out = []
+    if len(answer.frames) > 1 and ("nothing" in [r for r, _ in got]) != (not wrong):
+        out.append("findings: nothing is wrong, and something is" if wrong else
+                   "findings: nothing is wrong, and nobody says so")
+    got = {(r, w) for r, w in got if r != "nothing"}
+    for rule, _, where in wanted:
+        if not any(r == rule and (not where or where == w) for r, w in got):
+            out.append("findings: %s%s is silent" % (rule, where and " at " + where))
+    for rule, where in sorted(got):
+        if rule not in [r for r, _, _ in wanted]:
+            out.append("findings: %s speaks at %s" % (rule, where or "no place"))
+    if known and not answer.made_from_truth:
+        return [] if out else ["findings are right: take the ? from tests/sim/findings.py"]
+    return out
+
+
+def check_rows(answer):
+    """What holds for every finding."""
+    out = []
+    frames = len(answer.frames) - 1
+    for f in answer.report.get("findings", ()):
+        for key in ("layer", "severity", "what", "confidence", "rule"):
+            if not f.get(key):
+                out.append("findings: %s without %s" % (f.get("rule"), key))
+        if any(not 1 <= n <= frames for n in f.get("evidence", ())):
+            out.append("findings: %s names frames that are none" % f.get("rule"))
+        if f.get("severity") != "note" and not f.get("filter") and not f.get("where"):
+            out.append("findings: %s names neither place nor filter" % f.get("rule"))
+    return out[:3]
+
+
+def oracle(ident):
+    rows = []
+    for w in [w for w in expected(ident) if w != "?"] or ["nothing"]:
+        rule, _, where = w.partition("@")
+        rows.append({"layer": "L3", "severity": "note" if rule == "nothing" else "warning",
+                     "what": "-", "filter": "-", "confidence": "confirmed", "rule": rule,
+                     "where": where})
+    return rows
+
+
+read("""
+A03 loss@sw>srv
+A03b loss@sw>srv
+A05 clock_offset@srv clock_offset@nic
+A06 merged@if0 copies
+A08 alone
+A08b window@srv
+B01 nat@fwi>fwo
+B02 nat@fwi>fwo
+B03 nat@lbi>lbo
+B04 nat@fwi>fwo nat@fwo>fwi
+B05 nat@fwi>fwo
+B06 nat@fwi>fwo
+B08 nat@nic>cpe_o nat@cpe_o>cgn_o
+B09 nat@fwi>fwo
+B10 loss@srv>fwo
+B11 loss@srv>fwo
+B13 options@fwi>fwo mss@fwi>fwo mss@fwo>fwi
+B14 congestion@fwi>fwo dscp@fwi>fwo
+B16 nat@fwi>fwo cut@fwi cut@fwo cut@srv
+B18 loss@u1>u2
+B22 alone
+C03 loss@fwo>fwi
+C06 loss@fwo>srv
+C07 loss@fwo>fwi
+C08 loss@fwo>fwi
+C09 loss@sw>nic
+C10 loss@nic>sw
+C11 ? upstream
+C12 loss@a>b
+C12+ loss@a>b clock_offset@b
+C12- loss@a>b clock_offset@b
+C12b loss@a>b ambiguous
+C13 loss@fwo>srv
+C14b loss@fwi>fwo ambiguous
+C16 loss@fwo>srv loss@fwi>sw nat@fwi>fwo
+C17 ttl@sw>fwi ttl@fwi>fwo ttl@fwo>srv
+C18 mtu@fwo>srv
+C19 rejected@fwi>fwo
+C20 ? reset
+C21 blocked@fwi>fwo
+C22 ? corruption@fwo>srv
+E05 loss@r1>srv
+E06 copies@sw
+E08 merged@a
+E09 loop merged@r1r2
+E10 ambiguous
+E11 window@srv
+E12 ? pause@srv
+E13 ? window@srv
+E14 capture_loss@sw
+E15 loss@nic>srv capture_loss@sw
+E16 capture_loss@sw
+E18 clock_step@srv
+E20 clock_offset@srv
+E21 one_way@nic one_way@sw one_way@srv
+E23 asymmetric
+E24 loss@fw1>srv
+E27 clock_step@srv
+F06 nat@fwi>fwo
+F07b one_way@p2 ambiguous
+F09 nat@fwi>fwo
+F10 loss@nic>srv loss@sw>srv ambiguous
+F12 loss@a>b ambiguous
+F13 nat@fwi>fwo cut@nic cut@sw cut@fwi cut@fwo cut@srv
+F16 clock_offset@srv clock_offset@nic
+F17 loss@sw>fwi
+F18 loss@fwi>sw capture_loss@fwo nat@fwi>fwo copies@fwo
+L06b ? loss@fw>srv
+L09 loss@fw>nic
+L09b loss@srv>fw
+L09c loss@nic>fw
+L11 loss@fw>nic
+L13 ? loss@nic>fw
+L14 ? middlebox
+L19 nat@fwi>fwo
+L19b nat@fwi>fwo
+L20a loss@srv>fwo loss@nic>fwi loss@fwi>nic loss@fwo>srv nat@fwi>fwo
+L20b loss@srv>fwo loss@nic>fwi loss@fwi>nic loss@fwo>srv nat@fwi>fwo
+L20c loss@fwi>nic loss@nic>fwi loss@fwo>srv loss@srv>fwo nat@fwi>fwo
+L21 nat@fwi>fwo cut@fwi cut@fwo cut@srv
+L21b nat@fwi>fwo cut@nic cut@fwi cut@fwo cut@srv
+L23 one_way@srv
+L23b -clock_offset one_way@nic one_way@fw one_way@srv
+""")
