@@ -113,6 +113,9 @@ static void append_cell(GString *text, const struct corr_column *column,
     case CORR_CELL_FRAME:
         g_string_append_printf(text, "%" G_GUINT64_FORMAT, cell->count);
         break;
+    case CORR_CELL_TRUE:
+        g_string_append(text, "yes");
+        break;
     case CORR_CELL_TIME:
     case CORR_CELL_RATIO:
     case CORR_CELL_PPM:

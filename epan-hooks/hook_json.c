@@ -78,6 +78,9 @@ static void write_cell(json_dumper *json, const struct corr_column *column,
     case CORR_CELL_FRAME:
         json_dumper_value_anyf(json, "%" PRIu64, cell->count);
         break;
+    case CORR_CELL_TRUE:
+        json_dumper_value_anyf(json, "true");
+        break;
     case CORR_CELL_RATIO:
         write_number(json, cell->number, RATIO_DECIMALS);
         break;

@@ -16,5 +16,7 @@ void corr_view_fill(const struct corr_store *store, const struct corr_result *re
 
 /* Adds what TCP says of an observation: the fields corr.tcp.*. */
 void corr_view_fill_tcp(const struct corr_result *result, uint32_t obs, struct corr_view *view);
+/* view_phases.c: corr.phase and corr.transaction of an observation. */
+void corr_view_fill_phases(const struct corr_result *result, uint32_t obs, struct corr_view *view);
 
 #endif /* CORR_VIEW_FILL_H */

@@ -15,6 +15,7 @@
 /* How a value looks in JSON. */
 static const char *const type_words[] = {
     [CORR_CELL_COUNT] = "number",   [CORR_CELL_FRAME] = "frame",    [CORR_CELL_RATIO] = "0 to 1",
+    [CORR_CELL_TRUE] = "true",
     [CORR_CELL_TIME] = "seconds",   [CORR_CELL_PPM] = "ppm",        [CORR_CELL_TEXT] = "text",
     [CORR_CELL_OBJECT] = "object",  [CORR_CELL_FRAMES] = "frames",  [CORR_CELL_TEXTS] = "texts",
     [CORR_CELL_OBJECTS] = "objects",

@@ -7,7 +7,8 @@ A scenario's `ms` is what the catalogue says of its phases, in milliseconds:
 import l7
 from app import CLIENT, SERVER, Dialog, Resolver
 from net import MS, SEC, US
-from story import Phase, Story, connect, first_byte, lookup, part, transactions, whole
+from story import (Phase, Several, Story, connect, first_byte, lookup, part, transactions,
+                   whole)
 from topo import build, data_once, packets_of, scenario
 
 CLOCKS = {"fw": dict(offset=1700 * MS, drift_ppb=25_000),
@@ -458,7 +459,7 @@ def h2(net, sizes=(30_000, 30_000, 30_000), waits=(20 * MS, 35 * MS, 50 * MS), *
                        for i, p in enumerate(parts[2:])])
     net.finish()
     for n, (q, r) in enumerate(zip(qs, frames)):
-        begin, end = first_byte(d, r[0]), whole(d, r[-1])
+        begin, end = first_byte(d, r[0]), Several(*(whole(d, part) for part in r))
         story = Story("h2", "h2", Phase("request", first_byte(d, q), whole(d, q)),
                       Phase("server", whole(d, q), begin), Phase("download", begin, end))
         if n == 0:

@@ -41,6 +41,17 @@ class Bytes:
         return out
 
 
+class Several:
+    """The moment when the last of several messages has passed, such as the frames of a stream."""
+
+    def __init__(self, *parts):
+        self.parts, self.side = parts, parts[0].side
+
+    def times(self, book):
+        times = [p.times(book) for p in self.parts]
+        return {p: max(t[p] for t in times) for p in set.intersection(*map(set, times))}
+
+
 class Packets:
     """The moment when the first of some transmissions passes: tries of one message."""
 
@@ -247,8 +258,8 @@ def frames_of(truth):
     """(number of the transaction, frames that hold bytes of its request or response)."""
     book = Book(truth)
     for n, (story, _, told) in enumerate(transactions(truth)):
-        marks = [m for p, _ in told if p.name in ("request", "download") for m in p.marks
-                 if isinstance(m, Bytes)]
+        marks = [part for p, _ in told if p.name in ("request", "download") for m in p.marks
+                 for part in getattr(m, "parts", (m,)) if isinstance(part, Bytes)]
         frames = set()
         for m in marks:
             for t, point, a, b, frame in book.streams.get((m.flow, m.side), ()):

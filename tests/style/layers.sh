@@ -20,7 +20,7 @@ grep -rnE '\b(fopen|popen|system|getenv|exit|abort|clock_gettime|gettimeofday|g_
 hasnt calls .
 
 title "stages: parse, store, match, path, layers, report; none includes a later one"
-stages=(parse store match path layers report)
+stages=(parse l7 store match path layers report)
 for i in "${!stages[@]}"; do
     [ -d "$engine/${stages[i]}" ] || continue
     later=$(IFS='|'; printf '%s' "${stages[*]:i+1}")

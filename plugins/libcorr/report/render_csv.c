@@ -43,6 +43,9 @@ static void append_cell(const struct corr_column *column, const struct corr_cell
     case CORR_CELL_FRAME:
         g_string_append_printf(out, "%" G_GUINT64_FORMAT, cell->count);
         break;
+    case CORR_CELL_TRUE:
+        g_string_append(out, "true");
+        break;
     case CORR_CELL_RATIO:
     case CORR_CELL_PPM:
         g_string_append(out, g_ascii_formatd(number, sizeof number, "%.9g", cell->number));

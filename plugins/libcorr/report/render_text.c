@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "path/text.h"
+#include "report/report-int.h"
 
 #define WIDTH 80
 #define GAP 2
@@ -24,7 +25,7 @@ static unsigned char_width(gunichar c)
     return g_unichar_iszerowidth(c) ? 0 : g_unichar_iswide(c) ? 2 : 1;
 }
 
-static unsigned text_width(const char *text)
+unsigned corr_text_width(const char *text)
 {
     unsigned width = 0;
     for (; *text; text = g_utf8_next_char(text))
@@ -32,8 +33,7 @@ static unsigned text_width(const char *text)
     return width;
 }
 
-/* Names come from the capture file and must not steer the terminal. */
-static void append_printable(const char *text, GString *out)
+void corr_text_printable(const char *text, GString *out)
 {
     for (; *text; text = g_utf8_next_char(text)) {
         gunichar c = g_utf8_get_char(text);
@@ -55,6 +55,9 @@ static void append_cell(const struct corr_column *column, const struct corr_cell
     case CORR_CELL_FRAME:
         g_string_append_printf(out, "%" G_GUINT64_FORMAT, cell->count);
         break;
+    case CORR_CELL_TRUE:
+        g_string_append(out, "yes");
+        break;
     case CORR_CELL_RATIO:
         corr_text_ratio(cell->number, out);
         break;
@@ -65,7 +68,7 @@ static void append_cell(const struct corr_column *column, const struct corr_cell
         corr_text_time(cell->time_ns, out);
         break;
     case CORR_CELL_TEXT:
-        append_printable(cell->text, out);
+        corr_text_printable(cell->text, out);
         break;
     case CORR_CELL_FRAMES:
         for (unsigned i = 0; i < cell->frames->len && i < 3; i++)
@@ -77,7 +80,7 @@ static void append_cell(const struct corr_column *column, const struct corr_cell
     case CORR_CELL_TEXTS:
         for (unsigned i = 0; i < cell->list->len; i++) {
             g_string_append(out, i ? "; " : "");
-            append_printable(g_ptr_array_index(cell->list, i), out);
+            corr_text_printable(g_ptr_array_index(cell->list, i), out);
         }
         break;
     case CORR_CELL_OBJECT:
@@ -130,11 +133,11 @@ static void fit_widths(const struct corr_report_table *built, GArray *leaves)
     unsigned total = 0;
     for (unsigned c = 0; c < leaves->len; c++) {
         struct leaf *leaf = &g_array_index(leaves, struct leaf, c);
-        leaf->width = text_width(leaf->column->title);
+        leaf->width = corr_text_width(leaf->column->title);
         for (unsigned i = 0; i < built->rows->len; i++) {
             g_string_truncate(text, 0);
             append_leaf(leaf, g_ptr_array_index(built->rows, i), text);
-            leaf->width = MAX(leaf->width, text_width(text->str));
+            leaf->width = MAX(leaf->width, corr_text_width(text->str));
         }
         total += leaf->width + (c ? GAP : 0);
     }
@@ -197,7 +200,7 @@ static void append_line(GArray *leaves, char **texts, GString *out)
             unsigned bytes =
                 is_left(leaf->column) ? fitting(text, leaf->width) : (unsigned)strlen(text);
             g_autofree char *piece = g_strndup(text, bytes);
-            unsigned width = text_width(piece);
+            unsigned width = corr_text_width(piece);
             unsigned pad = leaf->width > width ? leaf->width - width : 0;
             append_blanks(c ? GAP : 0, out);
             if (!is_left(leaf->column))
@@ -214,7 +217,7 @@ static void append_line(GArray *leaves, char **texts, GString *out)
     }
 }
 
-static void append_paragraph(const char *text, unsigned indent, GString *out)
+void corr_text_paragraph(const char *text, unsigned indent, GString *out)
 {
     unsigned hang = indent;
     do {
@@ -242,10 +245,10 @@ static void append_below(const struct corr_column *columns, const struct corr_ro
             if (columns[c].place == CORR_PLACE_TITLED)
                 g_string_append_printf(text, "%s: ", columns[c].title);
             if (columns[c].type == CORR_CELL_TEXTS)
-                append_printable(g_ptr_array_index(cell->list, i), text);
+                corr_text_printable(g_ptr_array_index(cell->list, i), text);
             else
                 append_cell(&columns[c], cell, text);
-            append_paragraph(text->str, INDENT, out);
+            corr_text_paragraph(text->str, INDENT, out);
         }
     }
 }
@@ -257,9 +260,11 @@ char *corr_render_text(const struct corr_report_table *built)
     g_autofree char **texts = g_new0(char *, leaves->len);
     g_autoptr(GPtrArray) owned = g_ptr_array_new_with_free_func(g_free);
 
-    append_paragraph(built->table->title, 0, out);
+    corr_text_paragraph(built->table->title, 0, out);
     g_string_append_c(out, '\n');
-    if (built->rows->len) {
+    if (built->rows->len && built->table->rows_text) {
+        built->table->rows_text(built, out);
+    } else if (built->rows->len) {
         fit_widths(built, leaves);
         for (unsigned c = 0; c < leaves->len; c++) {
             g_ptr_array_add(owned, g_strdup(g_array_index(leaves, struct leaf, c).column->title));
@@ -269,7 +274,7 @@ char *corr_render_text(const struct corr_report_table *built)
     } else {
         g_string_append(out, "(none)\n");
     }
-    for (unsigned i = 0; i < built->rows->len; i++) {
+    for (unsigned i = 0; i < built->rows->len && !built->table->rows_text; i++) {
         const struct corr_row *row = g_ptr_array_index(built->rows, i);
         g_ptr_array_set_size(owned, 0);
         for (unsigned c = 0; c < leaves->len; c++) {
@@ -285,8 +290,8 @@ char *corr_render_text(const struct corr_report_table *built)
         g_string_append_c(out, '\n');
     for (unsigned i = 0; i < built->notes->len; i++) {
         g_autoptr(GString) text = g_string_new(NULL);
-        append_printable(g_ptr_array_index(built->notes, i), text);
-        append_paragraph(text->str, 0, out);
+        corr_text_printable(g_ptr_array_index(built->notes, i), text);
+        corr_text_paragraph(text->str, 0, out);
     }
     return g_string_free(out, FALSE);
 }

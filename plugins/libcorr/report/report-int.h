@@ -33,6 +33,10 @@ CORR_TABLES(CORR_ROW)
 #undef CORR_ROW
 
 #define CORR_TABLE_DEFINE(id, title, about, columns)                                               \
+    CORR_TABLE_DEFINE_TEXT(id, title, about, columns, NULL)
+
+/* With text of its own, see struct corr_table. */
+#define CORR_TABLE_DEFINE_TEXT(id, title, about, columns, rows_text)                               \
     static void build(const struct corr_engine *engine, const struct corr_frame_set *frames,       \
                       struct corr_report_table *out)                                               \
     {                                                                                              \
@@ -42,7 +46,14 @@ CORR_TABLES(CORR_ROW)
         else                                                                                       \
             corr_report_note(out, "No answers yet: the capture is still being read.");             \
     }                                                                                              \
-    const struct corr_table corr_table_##id = {#id, title, about, columns, build}
+    const struct corr_table corr_table_##id = {#id, title, about, columns, build, rows_text}
+
+/* For text of tables' own: words wrapped at 80 columns, further lines indented by two more. */
+void corr_text_paragraph(const char *text, unsigned indent, GString *out);
+/* Columns that a text takes. */
+unsigned corr_text_width(const char *text);
+/* Names come from the capture file and must not steer the terminal. */
+void corr_text_printable(const char *text, GString *out);
 
 /* An empty built table; free with corr_report_table_free(). */
 struct corr_report_table *corr_report_table_new(const struct corr_table *table);

@@ -111,6 +111,11 @@ void corr_cell_set_count(struct corr_row *row, unsigned column, uint64_t count)
     cell_take(row, column, &first)->count = count;
 }
 
+void corr_cell_set_true(struct corr_row *row, unsigned column)
+{
+    corr_cell_set_count(row, column, 1);
+}
+
 void corr_cell_set_number(struct corr_row *row, unsigned column, double number)
 {
     bool first;

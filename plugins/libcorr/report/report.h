@@ -30,6 +30,7 @@
     X(changes)         \
     X(nat)             \
     X(flows)           \
+    X(phases)          \
     X(layers)          \
     X(findings)
 /* clang-format on */
@@ -42,6 +43,7 @@ enum corr_cell_type {
     CORR_CELL_RATIO,   /* double 0..1; text shows a percentage */
     CORR_CELL_TIME,    /* int64 nanoseconds; JSON: seconds (key ends in _s), text: a fitting unit */
     CORR_CELL_PPM,     /* double, parts per million */
+    CORR_CELL_TRUE,    /* true wherever it is present; text: yes */
     CORR_CELL_TEXT,    /* UTF-8 */
     CORR_CELL_OBJECT,  /* sub-row by the column's `sub` columns */
     CORR_CELL_FRAMES,  /* list of frame numbers */
@@ -88,6 +90,8 @@ struct corr_table {
     const struct corr_column *columns; /* ends with a row whose key is NULL */
     void (*build)(const struct corr_engine *engine, const struct corr_frame_set *frames,
                   struct corr_report_table *out);
+    /* Optional: writes the rows as text in a form of its own; NULL: as columns. */
+    void (*rows_text)(const struct corr_report_table *built, GString *out);
 };
 
 /* One built table. */
@@ -123,6 +127,7 @@ char *corr_render_csv(const struct corr_report_table *built);
 struct corr_row *corr_report_row(struct corr_report_table *out); /* appended; owned by `out` */
 struct corr_row *corr_row_new(const struct corr_column *columns);
 void corr_cell_set_count(struct corr_row *row, unsigned column, uint64_t count);
+void corr_cell_set_true(struct corr_row *row, unsigned column);
 void corr_cell_set_number(struct corr_row *row, unsigned column, double number);
 void corr_cell_set_time(struct corr_row *row, unsigned column, int64_t time_ns);
 void corr_cell_set_text(struct corr_row *row, unsigned column, const char *text); /* copies */

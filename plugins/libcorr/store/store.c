@@ -45,6 +45,7 @@ struct corr_store *corr_store_new(const struct corr_config *config)
     store->context_index = corr_index_new();
     store->l2_index = corr_index_new();
     store->names = g_hash_table_new(g_str_hash, g_str_equal);
+    store->l7 = corr_l7_new();
     g_array_append_val(store->contexts, none);
     return store;
 }
@@ -65,6 +66,7 @@ void corr_store_free(struct corr_store *store)
     g_array_unref(store->options);
     g_array_unref(store->unusable);
     g_hash_table_destroy(store->names);
+    corr_l7_free(store->l7);
     g_ptr_array_unref(store->points);
     corr_index_free(store->conv_index);
     corr_index_free(store->context_index);
@@ -382,6 +384,7 @@ static void packet_append(struct corr_store *store, const struct corr_frame *fra
     };
 
     obs.conv = conv_get(store, packet, point, context, &obs.dir);
+    corr_l7_read(store->l7, obs.conv, obs.dir, store->obs->len, packet);
     if ((packet->have & (CORR_HAVE_FRAG | CORR_HAVE_QUOTE)) || frame->has_packet_id) {
         struct corr_extra extra = {.frag = packet->frag,
                                    .quote = packet->quote,
@@ -445,6 +448,7 @@ static void take_back(struct corr_store *store, uint32_t number)
         g_array_set_size(store->larges, store->larges->len - 1);
     }
     corr_options_take_back(store);
+    corr_l7_take_back(store->l7, store->obs->len);
     while (store->unusable->len > 0) {
         const struct corr_unusable *last =
             &g_array_index(store->unusable, struct corr_unusable, store->unusable->len - 1);

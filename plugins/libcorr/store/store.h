@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "l7/l7.h"
 #include "parse/parse.h"
 
 #define CORR_NONE UINT32_MAX /* no such index */
@@ -147,6 +148,7 @@ struct corr_store {
     GByteArray *large_bytes;
     GArray *options;  /* struct corr_options */
     GPtrArray *points; /* struct corr_point *, in file order */
+    struct corr_l7 *l7; /* what the payloads say; its marks name observations */
     struct corr_index *conv_index, *context_index, *l2_index;
     GHashTable *names; /* const char * name of a point: taken */
     uint32_t last_frame;

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * talk_lookup.c - lookups as phases.  A connection waited for a lookup if it
+ * went to one of its addresses, soon after it: then the phase ends with the
+ * last answer that came before the connection's first SYN.
+ */
+#include "layers/talk_dns.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SOON_NS INT64_C(1000000000) /* from the answer to the SYN, at most */
+
+/* First passing of some packets at each station's point, whichever flow they are of. */
+static void packets_at(const struct corr_talk *talk, const GArray *packets, struct corr_moment *out)
+{
+    const struct corr_result *r = talk->b->r;
+
+    for (unsigned i = 0; i < packets->len; i++) {
+        const struct corr_packet *packet =
+            corr_result_packet(r, g_array_index(packets, uint32_t, i));
+
+        for (uint32_t k = packet->first; k < packet->first + packet->n; k++) {
+            const struct corr_sighting *s = corr_result_sighting(r, k);
+            const struct corr_obs *obs = corr_result_obs(r, s);
+
+            for (unsigned at = 0; at < talk->p->n && !s->duplicate; at++)
+                if (talk->p->stations[at].point == obs->point &&
+                    (out[at].frame == 0 || obs->time_ns < out[at].time_ns))
+                    out[at] = (struct corr_moment){obs->time_ns, obs->frame};
+        }
+    }
+}
+
+/* Time at a point of the first of some packets. */
+static bool packets_time(const struct corr_result *r, const GArray *packets, uint32_t point,
+                         int64_t *time_ns)
+{
+    bool found = false;
+
+    for (unsigned i = 0; i < packets->len; i++) {
+        const struct corr_packet *packet =
+            corr_result_packet(r, g_array_index(packets, uint32_t, i));
+
+        for (uint32_t k = packet->first; k < packet->first + packet->n; k++) {
+            const struct corr_obs *obs = corr_result_obs(r, corr_result_sighting(r, k));
+
+            if (obs->point == point && (!found || obs->time_ns < *time_ns)) {
+                *time_ns = obs->time_ns;
+                found = true;
+            }
+        }
+    }
+    return found;
+}
+
+static const struct corr_question *question_at(const struct corr_dns *d,
+                                               const struct corr_lookup *lookup, unsigned i)
+{
+    return g_ptr_array_index(d->questions, g_array_index(lookup->questions, uint32_t, i));
+}
+
+/* The last question of the lookup that was answered by the time (at the point), or by any. */
+static const struct corr_question *final_question(const struct corr_dns *d,
+                                                  const struct corr_lookup *lookup, bool limited,
+                                                  uint32_t point, int64_t by_ns)
+{
+    const struct corr_question *final = NULL;
+
+    for (unsigned i = 0; i < lookup->questions->len; i++) {
+        const struct corr_question *q = question_at(d, lookup, i);
+        int64_t at = q->answer_ns;
+
+        if (!q->answered)
+            continue;
+        if (limited && ((q->tcp && q->point != point) ||
+                        (!q->tcp && !packets_time(d->b->r, q->answers, point, &at)) || at > by_ns))
+            continue;
+        if (final == NULL || q->tcp > final->tcp || (q->tcp == final->tcp && at > final->answer_ns))
+            final = q;
+    }
+    return final;
+}
+
+static void tcp_links(struct corr_talk *talk, const struct corr_question *q,
+                      struct corr_chain *chain)
+{
+    struct corr_moment *syn = g_new0(struct corr_moment, talk->p->n + 1);
+    struct corr_moment *answer = g_new0(struct corr_moment, talk->p->n + 1);
+    bool seen = false;
+
+    for (unsigned i = 0; i < talk->p->n; i++) {
+        syn[i] = talk->p->stations[i].syn[0];
+        answer[i] = talk->p->stations[i].syn[1];
+        seen |= syn[i].frame != 0;
+    }
+    if (seen) {
+        corr_chain_moments(chain, CORR_CLIENT, syn, talk->p->n);
+        corr_chain_moments(chain, CORR_SERVER, answer, talk->p->n);
+    }
+    corr_chain_range(chain, talk, CORR_CLIENT, q->from, q->to);
+    corr_chain_range(chain, talk, CORR_SERVER, q->answer_from, q->answer_to);
+    g_free(syn);
+    g_free(answer);
+}
+
+/* Frames of the lookup's other conversations belong to the phase, too. */
+static void other_flows_add(struct corr_dns *d, const struct corr_lookup *lookup, uint32_t but)
+{
+    struct corr_phases *out = d->b->out;
+    struct corr_phase *phase = &g_array_index(out->phases, struct corr_phase, out->phases->len - 1);
+    uint32_t last = but;
+
+    for (unsigned i = 0; i < lookup->questions->len; i++) {
+        const struct corr_question *q = question_at(d, lookup, i);
+        const GArray *convs = corr_result_flow(d->b->r, q->flow)->convs;
+
+        if (q->flow == but || q->flow == last)
+            continue;
+        last = q->flow;
+        for (unsigned k = 0; k < convs->len; k++) {
+            struct corr_phase_span span = {.conv =
+                                               g_array_index(convs, struct corr_member, k).conv};
+            uint32_t point = corr_result_conv(d->b->r, span.conv)->point;
+
+            for (uint32_t s = phase->first_span; s < phase->first_span + phase->n_spans; s++) {
+                const struct corr_phase_span *mine =
+                    &g_array_index(out->spans, struct corr_phase_span, s);
+
+                if (corr_result_conv(d->b->r, mine->conv)->point == point) {
+                    span.begin = mine->begin;
+                    span.end = mine->end;
+                    break;
+                }
+            }
+            g_array_append_val(out->spans, span);
+            phase->n_spans++;
+        }
+    }
+}
+
+static void lookup_put_down(struct corr_dns *d, struct corr_lookup *lookup, uint32_t transaction,
+                            const struct corr_question *final)
+{
+    struct corr_talk talk = {.b = d->b, .open = CORR_NONE};
+    struct corr_transaction *t = corr_build_transaction(d->b, transaction);
+    g_autoptr(GArray) tries = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    struct corr_chain chain = {0};
+    struct corr_moment *at;
+    unsigned n_questions = 0;
+
+    lookup->used = true;
+    t->dns_tcp = final->tcp;
+    if (!final->tcp)
+        t->dns_code = final->code;
+    for (unsigned i = 0; i < lookup->questions->len; i++) {
+        const struct corr_question *q = question_at(d, lookup, i);
+        bool first_of_type = true;
+
+        for (unsigned k = 0; k < i && first_of_type; k++)
+            first_of_type = question_at(d, lookup, k)->type != q->type;
+        g_array_append_vals(tries, q->tries->data, q->tries->len);
+        n_questions += first_of_type && q->tries->len > 0;
+    }
+    t->dns_tries = (uint16_t)MIN(tries->len - MIN(tries->len, n_questions), UINT16_MAX);
+    if (t->host == NULL)
+        t->host = g_strdup(final->name);
+    talk.p = corr_passing_new(d->b->r, d->b->by, final->flow);
+    talk.c = final->client_dir;
+    talk.ref = talk.p->n;
+    at = g_new0(struct corr_moment, talk.p->n + 1);
+    if (tries->len > 0) {
+        packets_at(&talk, tries, at);
+        corr_chain_moments(&chain, CORR_CLIENT, at, talk.p->n);
+    }
+    if (final->tcp) {
+        /* The truncated answer that led here. */
+        for (unsigned i = 0; i < lookup->questions->len && tries->len > 0; i++) {
+            const struct corr_question *q = question_at(d, lookup, i);
+
+            if (!q->truncated || q->answers->len == 0)
+                continue;
+            memset(at, 0, sizeof *at * talk.p->n);
+            packets_at(&talk, q->answers, at);
+            corr_chain_moments(&chain, CORR_SERVER, at, talk.p->n);
+            break;
+        }
+        tcp_links(&talk, final, &chain);
+    } else {
+        memset(at, 0, sizeof *at * talk.p->n);
+        packets_at(&talk, final->answers, at);
+        corr_chain_moments(&chain, CORR_SERVER, at, talk.p->n);
+    }
+    if (corr_talk_phase(&talk, transaction, CORR_PHASE_DNS, &chain)) {
+        GArray *phases = d->b->out->phases;
+
+        g_array_index(phases, struct corr_phase, phases->len - 1).retransmissions =
+            corr_build_transaction(d->b, transaction)->dns_tries;
+        other_flows_add(d, lookup, final->flow);
+    }
+    g_free(at);
+    corr_passing_free(talk.p);
+}
+
+/* A connection's first phase, where its client is seen best. */
+struct connection {
+    uint32_t transaction, phase;
+    bool asked; /* a request followed */
+};
+
+static int connection_compare(const void *x, const void *y)
+{
+    const struct connection *a = x, *b = y;
+
+    if (a->asked != b->asked)
+        return a->asked ? -1 : 1;
+    return a->phase < b->phase ? -1 : a->phase > b->phase;
+}
+
+static GArray *connections_list(const struct corr_dns *d)
+{
+    GArray *list = g_array_new(FALSE, FALSE, sizeof(struct connection));
+    const struct corr_phases *out = d->b->out;
+
+    for (uint32_t i = 0; i < out->phases->len; i++) {
+        const struct corr_phase *phase = corr_phases_phase(out, i);
+        const struct corr_transaction *t = corr_phases_transaction(out, phase->transaction);
+        struct connection one = {phase->transaction, i,
+                                 t->kind != CORR_TRANSACTION_CONNECT &&
+                                     t->kind != CORR_TRANSACTION_TLS};
+
+        if (phase->name == CORR_PHASE_CONNECT ||
+            (phase->name == CORR_PHASE_TLS && t->kind == CORR_TRANSACTION_QUIC))
+            g_array_append_val(list, one);
+    }
+    g_array_sort(list, connection_compare);
+    return list;
+}
+
+static void join(struct corr_dns *d, GHashTable *by_address, const struct connection *one)
+{
+    const struct corr_phases *out = d->b->out;
+    const struct corr_phase *phase = corr_phases_phase(out, one->phase);
+    const struct corr_transaction *t = corr_phases_transaction(out, one->transaction);
+    const struct corr_conv *conv = corr_result_conv(d->b->r, phase->conv);
+    unsigned client = t->client ^ d->b->r->conv_flip[phase->conv];
+    int64_t syn_ns = phase->begin_ns, best_ns = 0;
+    uint32_t point = phase->point;
+    const GArray *lookups;
+    struct corr_lookup *best = NULL;
+    char from[CORR_ADDR_TEXT], to[CORR_ADDR_TEXT];
+    g_autofree char *key = g_strdup_printf("%s %s", corr_addr_text(&conv->end[client].addr, from),
+                                           corr_addr_text(&conv->end[!client].addr, to));
+
+    lookups = g_hash_table_lookup(by_address, key);
+    for (unsigned i = 0; lookups != NULL && i < lookups->len; i++) {
+        struct corr_lookup *lookup =
+            g_ptr_array_index(d->lookups, g_array_index(lookups, uint32_t, i));
+        const struct corr_question *q = final_question(d, lookup, true, point, syn_ns);
+        int64_t at;
+
+        if (lookup->used || q == NULL)
+            continue;
+        at = q->answer_ns;
+        if (!q->tcp && !packets_time(d->b->r, q->answers, point, &at))
+            continue;
+        if (syn_ns - at <= SOON_NS && (best == NULL || at > best_ns)) {
+            best = lookup;
+            best_ns = at;
+        }
+    }
+    if (best != NULL) {
+        corr_build_transaction(d->b, one->transaction)->has_address = true;
+        lookup_put_down(d, best, one->transaction, final_question(d, best, true, point, syn_ns));
+    }
+}
+
+static void array_unref(void *data)
+{
+    g_array_unref(data);
+}
+
+static void connections_join(struct corr_dns *d)
+{
+    g_autoptr(GHashTable) by_address =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, array_unref);
+    g_autoptr(GArray) connections = NULL;
+
+    for (unsigned i = 0; i < d->questions->len; i++) {
+        const struct corr_question *q = g_ptr_array_index(d->questions, i);
+
+        for (unsigned k = 0; k < q->addresses->len; k++) {
+            char from[CORR_ADDR_TEXT], to[CORR_ADDR_TEXT];
+            char *key = g_strdup_printf(
+                "%s %s", corr_addr_text(&q->client.addr, from),
+                corr_addr_text(&g_array_index(q->addresses, struct corr_addr, k), to));
+            GArray *list = g_hash_table_lookup(by_address, key);
+            uint32_t lookup = q->lookup - 1;
+
+            if (list == NULL) {
+                list = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+                g_hash_table_insert(by_address, key, list);
+            } else {
+                g_free(key);
+            }
+            g_array_append_val(list, lookup);
+        }
+    }
+    connections = connections_list(d);
+    for (unsigned i = 0; i < connections->len; i++)
+        join(d, by_address, &g_array_index(connections, struct connection, i));
+}
+
+/* What nobody was seen to wait for is a row of its own. */
+static void lookup_alone(struct corr_dns *d, struct corr_lookup *lookup)
+{
+    const struct corr_question *final = final_question(d, lookup, false, 0, 0);
+    const struct corr_question *first = question_at(d, lookup, 0);
+    struct corr_transaction t = {.flow = final != NULL ? final->flow : first->flow,
+                                 .client = final != NULL ? final->client_dir : first->client_dir,
+                                 .kind = CORR_TRANSACTION_DNS,
+                                 .frame = first->frame,
+                                 .conv = CORR_NONE,
+                                 .blocked_by = CORR_NONE};
+    uint32_t transaction = d->b->out->transactions->len;
+
+    if (final == NULL) {
+        t.note = "no answer was seen";
+        t.host = g_strdup(first->name);
+        t.dns_tries = (uint16_t)MIN(first->tries->len > 0 ? first->tries->len - 1 : 0, UINT16_MAX);
+    }
+    g_array_append_val(d->b->out->transactions, t);
+    if (final != NULL)
+        lookup_put_down(d, lookup, transaction, final);
+}
+
+void corr_lookups_put_down(struct corr_dns *d)
+{
+    connections_join(d);
+    for (unsigned i = 0; i < d->lookups->len; i++) {
+        struct corr_lookup *lookup = g_ptr_array_index(d->lookups, i);
+
+        if (!lookup->used)
+            lookup_alone(d, lookup);
+    }
+}

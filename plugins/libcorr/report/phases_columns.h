@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* phases_columns.h - the columns of the table `phases`, for its builder and for its text. */
+#ifndef CORR_PHASES_COLUMNS_H
+#define CORR_PHASES_COLUMNS_H
+
+#include "report/report-int.h"
+
+/* clang-format off */
+#define CORR_SHARE_COLUMNS(X)                                                                      \
+    X(SHARE_FROM, "from",   NULL, TEXT, COLUMN, NULL, "Point nearer to the client")                \
+    X(SHARE_TO,   "to",     NULL, TEXT, COLUMN, NULL, "Point nearer to the server")                \
+    X(SHARE_TIME, "time_s", NULL, TIME, COLUMN, NULL, "Time spent between them, both ways")
+
+#define CORR_SPLIT_COLUMNS(X)                                                                      \
+    X(SPLIT_SEGMENTS, "segments", NULL, OBJECTS, COLUMN, corr_share_columns, "Between two points") \
+    X(SPLIT_SERVER, "server_s", NULL, TIME, COLUMN, NULL,                                          \
+      "At the server, and behind the last point")                                                  \
+    X(SPLIT_CLIENT, "client_s", NULL, TIME, COLUMN, NULL,                                          \
+      "At the client, and before the first point")                                                 \
+    X(SPLIT_MERGED, "merged", NULL, TRUE, COLUMN, NULL,                                            \
+      "A point did not see all of it: the segments around it are taken as one")
+
+#define CORR_PHASE_COLUMNS(X)                                                                      \
+    X(PHASE_NAME,     "name",       NULL, TEXT,   COLUMN, NULL,                                    \
+      "dns, connect, proxy, starttls, tls, request, server, download: corr.phase")                 \
+    X(PHASE_FRAME,    "frame",      NULL, FRAME,  COLUMN, NULL,                                    \
+      "Frame that begins it, at `point`")                                                          \
+    X(PHASE_POINT,    "point",      NULL, TEXT,   COLUMN, NULL,                                    \
+      "Where it was measured: the point nearest the client that saw it all")                       \
+    X(PHASE_START,    "start_s",    NULL, TIME,   COLUMN, NULL,                                    \
+      "Its begin, from the begin of the transaction")                                              \
+    X(PHASE_DURATION, "duration_s", NULL, TIME,   COLUMN, NULL, "How long it took")                \
+    X(PHASE_SHARE,    "share",      NULL, RATIO,  COLUMN, NULL, "Of the transaction's time")       \
+    X(PHASE_RETRANS,  "retransmissions", NULL, COUNT, COLUMN, NULL,                                \
+      "Transmissions of what had been sent before")                                                \
+    X(PHASE_SPLIT,    "split",      NULL, OBJECT, COLUMN, corr_split_columns,                      \
+      "Where the time went, exact without any clock: the sum is the duration")
+
+#define CORR_PHASES_TABLE_COLUMNS(X)                                                               \
+    X(NUMBER,  "transaction", "transaction", COUNT, COLUMN, NULL, "Its number: corr.transaction")  \
+    X(KIND,    "kind",        "kind",        TEXT,  COLUMN, NULL,                                  \
+      "http, https, h2, websocket, encrypted, tcp, quic; alone: dns, connect, tls")                \
+    X(FLOW,    "flow",        "flow",        COUNT, COLUMN, NULL, "Conversation: corr.flow")       \
+    X(FRAME,   "frame",       "frame",       FRAME, COLUMN, NULL, "Frame that begins it")          \
+    X(CLIENT,  "client",      "client",      TEXT,  COLUMN, NULL,                                  \
+      "Who asks, as the point nearest to it sees it")                                              \
+    X(SERVER,  "server",      "server",      TEXT,  COLUMN, NULL, "Who answers, likewise")         \
+    X(METHOD,  "method",      NULL,          TEXT,  COLUMN, NULL, "Method of the request")         \
+    X(HOST,    "host",        "host",        TEXT,  COLUMN, NULL,                                  \
+      "Name of the server: Host, TLS server name, or the name looked up")                          \
+    X(PATH,    "path",        NULL,          TEXT,  COLUMN, NULL, "Target of the request")         \
+    X(STATUS,  "status",      "status",      COUNT, COLUMN, NULL, "Status of the response")        \
+    X(STREAM,  "stream",      NULL,          COUNT, COLUMN, NULL, "HTTP/2: number of the stream")  \
+    X(TLS,     "tls",         NULL,          TEXT,  COLUMN, NULL, "Version of TLS")                \
+    X(RESUMED, "tls_resumed", NULL,          TRUE,  COLUMN, NULL, "An earlier session goes on")    \
+    X(EARLY,   "tls_early_data", NULL,       TRUE,  COLUMN, NULL,                                  \
+      "The request went along with the handshake, which it overlaps")                              \
+    X(RETRY,   "tls_retry",   NULL,          TRUE,  COLUMN, NULL,                                  \
+      "The server asked for another hello: a turn more")                                           \
+    X(GROUP,   "tls_retry_group", NULL,      COUNT, COLUMN, NULL,                                  \
+      "Key exchange group that it asked for (IANA number)")                                        \
+    X(INTERIM, "waited_for_100", NULL,       TRUE,  COLUMN, NULL,                                  \
+      "The request's body waited for 100 (Continue)")                                              \
+    X(DNS_TRIES, "dns_retries", NULL,        COUNT, COLUMN, NULL, "Queries that were sent again")  \
+    X(DNS_TCP, "dns_tcp",     NULL,          TRUE,  COLUMN, NULL,                                  \
+      "The answer was too long for UDP, and asked for over TCP")                                   \
+    X(DNS_CODE, "dns_code",   NULL,          COUNT, COLUMN, NULL,                                  \
+      "Code of the answer, if it is an error (3: no such name)")                                   \
+    X(BLOCKED, "blocked_by",  NULL,          COUNT, COLUMN, NULL,                                  \
+      "Transaction of the same connection whose response had to go first")                         \
+    X(BLOCKED_TIME, "blocked_s", NULL,       TIME,  COLUMN, NULL,                                  \
+      "From the end of this request to the end of that response")                                  \
+    X(TOTAL,   "total_s",     "total",       TIME,  COLUMN, NULL,                                  \
+      "Begin of its first phase to end of its last one")                                           \
+    X(PHASES,  "phases",      NULL,          OBJECTS, COLUMN, corr_phase_columns,                  \
+      "Its phases, in order; one that cannot be known is absent")                                  \
+    X(NOTE,    "note",        NULL,          TEXT,  COLUMN, NULL, "What is missing")
+/* clang-format on */
+
+enum { CORR_SHARE_COLUMNS(CORR_COLUMN_ENUM) };
+enum { CORR_SPLIT_COLUMNS(CORR_COLUMN_ENUM) };
+enum { CORR_PHASE_COLUMNS(CORR_COLUMN_ENUM) };
+enum { CORR_PHASES_TABLE_COLUMNS(CORR_COLUMN_ENUM) };
+
+/* phases_text.c: the table as text, a waterfall for each transaction. */
+void corr_phases_text(const struct corr_report_table *built, GString *out);
+
+#endif /* CORR_PHASES_COLUMNS_H */
