@@ -92,20 +92,21 @@ B05 nat@fwi>fwo
 B06 nat@fwi>fwo
 B08 nat@nic>cpe_o nat@cpe_o>cgn_o
 B09 nat@fwi>fwo
-B10 loss@srv>fwo
-B11 loss@srv>fwo
+B10 loss@srv>fwo repair@srv>fwo spurious
+B11 loss@srv>fwo repair@srv>fwo spurious
 B13 options@fwi>fwo mss@fwi>fwo mss@fwo>fwi
 B14 congestion@fwi>fwo dscp@fwi>fwo
 B16 nat@fwi>fwo cut@fwi cut@fwo cut@srv
 B18 loss@u1>u2
 B22 alone
-C03 loss@fwo>fwi
+C03 loss@fwo>fwi repair@fwo>fwi
 C06 loss@fwo>srv
-C07 loss@fwo>fwi
-C08 loss@fwo>fwi
-C09 loss@sw>nic
-C10 loss@nic>sw
-C11 ? upstream
+C07 loss@fwo>fwi repair@fwo>fwi
+C08 loss@fwo>fwi repair@fwo>fwi
+C09 loss@sw>nic repair@sw>nic
+C10 loss@nic>sw spurious
+C11 upstream@fwo
+C15 receiver
 C12 loss@a>b
 C12+ loss@a>b clock_offset@b
 C12- loss@a>b clock_offset@b
@@ -116,9 +117,9 @@ C16 loss@fwo>srv loss@fwi>sw nat@fwi>fwo
 C17 ttl@sw>fwi ttl@fwi>fwo ttl@fwo>srv
 C18 mtu@fwo>srv
 C19 rejected@fwi>fwo
-C20 ? reset
+C20 reset@fwi>fwo
 C21 blocked@fwi>fwo
-C22 ? corruption@fwo>srv
+C22 corruption@srv>fwo repair@srv>fwo
 E05 loss@r1>srv
 E06 copies@sw
 E08 merged@a
@@ -145,18 +146,21 @@ F13 nat@fwi>fwo cut@nic cut@sw cut@fwi cut@fwo cut@srv
 F16 clock_offset@srv clock_offset@nic
 F17 loss@sw>fwi
 F18 loss@fwi>sw capture_loss@fwo nat@fwi>fwo copies@fwo
-L06b ? loss@fw>srv
-L09 loss@fw>nic
-L09b loss@srv>fw
-L09c loss@nic>fw
-L11 loss@fw>nic
-L13 ? loss@nic>fw
+L06b window@srv
+L08 receiver
+L09 loss@fw>nic repair@fw>nic
+L09b loss@srv>fw repair@srv>fw
+L09c loss@nic>fw repair@nic>fw
+L11 loss@fw>nic repair@fw>nic
+L13 syn_again window@fw
 L14 ? middlebox
+L15 ? delayed_ack
+L17b small_window
 L19 nat@fwi>fwo
 L19b nat@fwi>fwo
-L20a loss@srv>fwo loss@nic>fwi loss@fwi>nic loss@fwo>srv nat@fwi>fwo
-L20b loss@srv>fwo loss@nic>fwi loss@fwi>nic loss@fwo>srv nat@fwi>fwo
-L20c loss@fwi>nic loss@nic>fwi loss@fwo>srv loss@srv>fwo nat@fwi>fwo
+L20a loss@srv>fwo loss@nic>fwi loss@fwi>nic loss@fwo>srv nat@fwi>fwo repair@nic>fwi repair@srv>fwo repair@fwo>srv repair@fwi>nic spurious
+L20b loss@srv>fwo loss@nic>fwi loss@fwi>nic loss@fwo>srv nat@fwi>fwo repair@nic>fwi repair@srv>fwo repair@fwo>srv repair@fwi>nic spurious
+L20c loss@fwi>nic loss@nic>fwi loss@fwo>srv loss@srv>fwo nat@fwi>fwo repair@nic>fwi repair@srv>fwo repair@fwo>srv repair@fwi>nic spurious
 L21 nat@fwi>fwo cut@fwi cut@fwo cut@srv
 L21b nat@fwi>fwo cut@nic cut@fwi cut@fwo cut@srv
 L23 one_way@srv

@@ -29,6 +29,7 @@ struct corr_inquiry {
     const struct corr_result *r;
     const struct corr_frame_set *frames;
     const uint8_t *mask;                 /* of packets; NULL: all */
+    const uint8_t *flow_counts;          /* by flow: 1 if a packet of it counts */
     const struct corr_capture *captures; /* by point: of all frames */
     enum corr_trust *trust;              /* by point */
     struct corr_segments *segments;
@@ -37,7 +38,7 @@ struct corr_inquiry {
     struct corr_findings *out;
 };
 
-/* rules_capture.c, rules_loss.c, rules_path.c: what the rows of CORR_RULES call. */
+/* rules_*.c: what the rows of CORR_RULES call. */
 void corr_rule_alone(struct corr_inquiry *q);
 void corr_rule_capture_loss(struct corr_inquiry *q);
 void corr_rule_pause(struct corr_inquiry *q);
@@ -64,6 +65,16 @@ void corr_rule_reordering(struct corr_inquiry *q);
 void corr_rule_asymmetric(struct corr_inquiry *q);
 void corr_rule_rewrites(struct corr_inquiry *q);
 void corr_rule_nat(struct corr_inquiry *q);
+void corr_rule_upstream(struct corr_inquiry *q);
+void corr_rule_repair(struct corr_inquiry *q);
+void corr_rule_spurious(struct corr_inquiry *q);
+void corr_rule_reset(struct corr_inquiry *q);
+void corr_rule_refused(struct corr_inquiry *q);
+void corr_rule_syn_again(struct corr_inquiry *q);
+void corr_rule_middlebox(struct corr_inquiry *q);
+void corr_rule_receiver(struct corr_inquiry *q);
+void corr_rule_small_window(struct corr_inquiry *q);
+void corr_rule_delayed_ack(struct corr_inquiry *q);
 void corr_rule_nothing(struct corr_inquiry *q);
 
 /* A new finding about what lies between two points, or at one (CORR_NONE: none); sets `where`. */

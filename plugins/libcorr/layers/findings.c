@@ -317,11 +317,13 @@ struct corr_findings *corr_findings_new(const struct corr_result *r,
     g_autofree uint8_t *mask = corr_packet_mask(r, frames);
     g_autofree struct corr_capture *captures = corr_captures_count(r, NULL);
     g_autofree enum corr_trust *trust = g_new0(enum corr_trust, r->store->points->len + 1);
+    g_autofree uint8_t *flow_counts = g_malloc0(r->flows->len + 1);
     g_autoptr(GPtrArray) losses = g_ptr_array_new_with_free_func(loss_free);
     g_autoptr(GPtrArray) blocked = g_ptr_array_new_with_free_func(blocked_free);
     struct corr_inquiry q = {.r = r,
                              .frames = frames,
                              .mask = mask,
+                             .flow_counts = flow_counts,
                              .captures = captures,
                              .trust = trust,
                              .segments = corr_segments_new(),
@@ -329,6 +331,11 @@ struct corr_findings *corr_findings_new(const struct corr_result *r,
                              .blocked = blocked,
                              .out = findings};
 
+    for (uint32_t i = 0; i < r->packets->len; i++) {
+        uint32_t flow = corr_result_packet(r, i)->flow;
+        if (flow < r->flows->len && corr_packet_counts(mask, i))
+            flow_counts[flow] = 1;
+    }
     findings->list = g_ptr_array_new_with_free_func(insight_free);
     judge_captures(&q);
     collect_segments(&q);

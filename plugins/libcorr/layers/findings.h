@@ -89,6 +89,26 @@
       "A segment that lowers the maximum segment size")                                            \
     X(nat,          L3,      corr_rule_nat,                                                        \
       "A segment that translates addresses or ports")                                              \
+    X(upstream, L3, corr_rule_upstream,                                                            \
+      "Packets lost before the first point")                                                       \
+    X(repair, L3_L4, corr_rule_repair,                                                             \
+      "TCP segments sent again because they were lost at a place")                                 \
+    X(spurious, L3_L4, corr_rule_spurious,                                                         \
+      "TCP segments sent again although they had arrived")                                         \
+    X(reset, L4, corr_rule_reset,                                                                  \
+      "Connections that something in between resets")                                              \
+    X(refused, L4, corr_rule_refused,                                                              \
+      "Connections that the server refuses")                                                       \
+    X(syn_again, L4, corr_rule_syn_again,                                                          \
+      "Connections whose SYN had to be sent again")                                                \
+    X(middlebox, L4, corr_rule_middlebox,                                                          \
+      "Handshakes that something in between answers")                                              \
+    X(receiver, L4, corr_rule_receiver,                                                            \
+      "Receivers that close their window")                                                         \
+    X(small_window, L4, corr_rule_small_window,                                                    \
+      "Receivers whose window is too small for the path")                                          \
+    X(delayed_ack, L4, corr_rule_delayed_ack,                                                      \
+      "Small writes that wait for delayed acknowledgements")                                       \
     X(nothing,      END,     corr_rule_nothing,                                                    \
       "Nothing is wrong, as far as the captures can tell")
 /* clang-format on */

@@ -338,7 +338,14 @@ static void tell_steps(struct corr_inquiry *q, uint32_t p, const GArray *pieces,
 {
     g_autoptr(GString) text = g_string_new(NULL);
     unsigned steps = 0;
+    int64_t least = INT64_MAX, most = INT64_MIN, error = 0;
 
+    for (unsigned k = 0; k < pieces->len; k++) {
+        const struct corr_clock_piece *piece = &g_array_index(pieces, struct corr_clock_piece, k);
+        least = MIN(least, piece->offset_ns);
+        most = MAX(most, piece->offset_ns);
+        error = MAX(error, piece->error_ns);
+    }
     for (unsigned k = 1; k < pieces->len; k++) {
         const struct corr_clock_piece *b = &g_array_index(pieces, struct corr_clock_piece, k);
         const struct corr_clock_piece *a = b - 1;
@@ -352,6 +359,9 @@ static void tell_steps(struct corr_inquiry *q, uint32_t p, const GArray *pieces,
         g_string_append(text, " at ");
         corr_text_time(at_ns - base_ns, text);
     }
+    /* Pieces that differ by less than the bounds need not be more than one clock's drift. */
+    if (steps == 0 && most - least <= 2 * error)
+        return;
     struct corr_insight *i = corr_insight_add(q, CORR_RULE_clock_step, CORR_WEIGHT_WARNING,
                                               CORR_CONFIDENCE_CONFIRMED, p, CORR_NONE);
     i->size = pieces->len;
@@ -360,8 +370,8 @@ static void tell_steps(struct corr_inquiry *q, uint32_t p, const GArray *pieces,
     if (steps)
         corr_insight_say(i, "The clock of %s was set:%s.", corr_inquiry_point(q, p), text->str);
     else
-        corr_insight_say(i, "The clock of %s was slewed: its rate changed %u time%s.",
-                         corr_inquiry_point(q, p), pieces->len - 1, CORR_PLURAL(pieces->len - 1));
+        corr_insight_say(i, "The clock of %s was slewed: it ran at different rates.",
+                         corr_inquiry_point(q, p));
     g_autofree char *name = corr_inquiry_quoted(q, p);
     corr_insight_filter(i, "corr.point == \"%s\"", name);
 }

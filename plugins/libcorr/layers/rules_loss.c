@@ -10,6 +10,7 @@
 #define BURST_NS INT64_C(200000000) /* losses closer than this belong together */
 #define BURST_SHARE 0.8
 #define BURST_FLOWS 3
+#define BURST_PART 10 /* and in less than this part of the capture */
 
 /* Time of a lost packet at the last point that saw it. */
 static int64_t lost_ns(const struct corr_inquiry *q, uint32_t packet)
@@ -69,10 +70,13 @@ static void append_pattern(const struct corr_inquiry *q, const struct corr_loss 
         from = k;
     }
     unsigned flows = count_flows(q, loss->packets, 0, n);
+    const struct corr_capture *capture = &q->captures[loss->after];
+    int64_t span = best ? lost_ns(q, g_array_index(loss->packets, uint32_t, best_from + best - 1)) -
+                              lost_ns(q, g_array_index(loss->packets, uint32_t, best_from))
+                        : 0;
     if (best >= 5 && (double)best >= BURST_SHARE * n &&
+        llabs(span) < (capture->last_ns - capture->first_ns) / BURST_PART &&
         count_flows(q, loss->packets, best_from, best_from + best) >= BURST_FLOWS) {
-        int64_t span = lost_ns(q, g_array_index(loss->packets, uint32_t, best_from + best - 1)) -
-                       lost_ns(q, g_array_index(loss->packets, uint32_t, best_from));
         g_string_append_printf(text, ", %u of them within ", best);
         corr_text_time(llabs(span), text);
         g_string_append_printf(text, " and in %u flows at once: something happened to the link",

@@ -115,7 +115,9 @@ void corr_tcp_stalls_find(struct corr_tcp_work *work, uint32_t flow, unsigned di
     least = MAX(least, STALL_MIN_NS);
     for (guint i = 0; i < taken->gaps->len; i++) {
         const struct corr_tcp_gap *gap = &g_array_index(taken->gaps, struct corr_tcp_gap, i);
-        bool idle = gap->idle_ns > AFTER_ACK_NS;
+        /* Behind a closed window nothing is outstanding either. */
+        bool closed = gap->closed_ns * 2 >= gap->to_ns - gap->from_ns;
+        bool idle = gap->idle_ns > AFTER_ACK_NS && !closed;
         int64_t waited = gap->to_ns - gap->from_ns - (idle ? gap->idle_ns : 0);
         enum corr_tcp_stall_cause cause = cause_of(gap, waited, taken->min_rtt_ns);
 
