@@ -172,12 +172,32 @@ static uint32_t point_new(struct hook_points *points, const packet_info *pinfo, 
     return point;
 }
 
+/* The highest interface that is known by now: those above the first that has a frame are points,
+ * too, and may stay empty.  Only while there is one section. */
+static unsigned last_interface(struct hook_points *points, const packet_info *pinfo,
+                               unsigned interface, bool has_interface)
+{
+    struct packet_provider_data *file = compat_provider(pinfo->epan);
+    unsigned count;
+
+    if (!has_interface || !file || !file->wth || wtap_file_get_num_shbs(file->wth) != 1)
+        return interface;
+    count = MIN(count_interfaces(file), DIRECT_MAX);
+    while (points->direct->len < count) {
+        uint32_t none = NO_POINT;
+
+        g_array_append_val(points->direct, none);
+    }
+    return MAX(interface, count > 0 ? count - 1 : 0);
+}
+
 uint32_t hook_points_get(struct hook_points *points, const packet_info *pinfo)
 {
     const wtap_rec *rec = pinfo->rec;
     bool has_interface = rec->presence_flags & WTAP_HAS_INTERFACE_ID;
     unsigned interface = has_interface ? rec->rec_header.packet_header.interface_id : 0;
     unsigned section = rec->presence_flags & WTAP_HAS_SECTION_NUMBER ? rec->section_number : 0;
+    unsigned last = interface;
     uint32_t point;
 
     if (section == 0 && interface < DIRECT_MAX) {
@@ -188,7 +208,9 @@ uint32_t hook_points_get(struct hook_points *points, const packet_info *pinfo)
         }
         /* In file order: of two eth0 the first keeps its name, and empty ones are listed. */
         point = g_array_index(points->direct, uint32_t, interface);
-        for (unsigned i = 0; point == NO_POINT && i <= interface; i++)
+        if (point == NO_POINT)
+            last = last_interface(points, pinfo, interface, has_interface);
+        for (unsigned i = 0; point == NO_POINT && i <= last; i++)
             if (g_array_index(points->direct, uint32_t, i) == NO_POINT)
                 g_array_index(points->direct, uint32_t, i) =
                     point_new(points, pinfo, section, i, has_interface);

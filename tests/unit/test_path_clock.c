@@ -251,8 +251,35 @@ static void one_host(void)
     world_free(w);
 }
 
+/* Two taps 2 us apart, their clocks off by `offset`. */
+static enum corr_clock_status near_taps(int64_t offset)
+{
+    enum corr_clock_status status;
+    struct world *w = world_new();
+    uint32_t points[2] = {world_point(w, "a"), world_point(w, "b")};
+    struct way way = way_of(points, 2, US(2));
+    GArray *pieces;
+
+    w->clocks[1].offset_ns = offset;
+    traffic(w, &way, 0, MS(100), 100, 0, true);
+    world_run(w);
+    pieces = corr_result_clock_pieces(
+        corr_engine_result(w->engine), !corr_engine_result(w->engine)->clock_reference, &status);
+    g_array_unref(pieces);
+    world_free(w);
+    return status;
+}
+
+static void shared(void)
+{
+    g_assert_cmpint(near_taps(0), ==, CORR_CLOCK_SAME);
+    g_assert_cmpint(near_taps(US(50)), ==, CORR_CLOCK_BOUNDED);
+}
+
 void add_clock_tests(void)
 {
+    g_test_add_func("/path/clock/two taps of one host are recognised, two hosts are not", shared);
+
     g_test_add_func("/path/clock/the user's correction: off, manual", correction);
     g_test_add_func("/path/clock/points of one host share a clock", one_host);
 

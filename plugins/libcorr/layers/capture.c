@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/coverage.h"
 #include "path/nat_text.h"
 #include "path/text.h"
 
@@ -14,6 +15,9 @@
 #define DUPLICATES_CARE 0.01
 #define UNKNOWN_CARE 0.01
 #define READDRESSED_CARE 0.05
+#define OUTAGES_NAMED 5u
+/* Software stamps frames this far out of order. */
+#define DISORDER_CARE_NS 100000
 
 static void add_frames(const struct corr_result *r, const struct corr_frame_set *frames,
                        const uint8_t *matched, struct corr_capture *sums)
@@ -33,7 +37,11 @@ static void add_frames(const struct corr_result *r, const struct corr_frame_set 
         if (at->readable++ == 0) {
             at->first_ns = at->last_ns = obs->time_ns;
             at->step_ns = 1000000000;
+        } else if (obs->time_ns < at->latest_ns) {
+            at->disorder++;
+            at->back_ns = MAX(at->back_ns, at->latest_ns - obs->time_ns);
         }
+        at->latest_ns = obs->time_ns;
         at->first_ns = MIN(at->first_ns, obs->time_ns);
         at->last_ns = MAX(at->last_ns, obs->time_ns);
         while (obs->time_ns % at->step_ns)
@@ -185,6 +193,51 @@ static bool is_collapsed(const struct corr_result *r, uint32_t point)
     return false;
 }
 
+static void judge_outages(const struct corr_result *r, uint32_t number,
+                          const struct corr_capture *sums, struct judgement *to)
+{
+    g_autoptr(GArray) outages = corr_coverage_outages(r, number);
+    g_autoptr(GString) from = g_string_new(NULL), until = g_string_new(NULL);
+
+    for (unsigned i = 0; i < MIN(outages->len, OUTAGES_NAMED); i++) {
+        const struct corr_outage *outage = &g_array_index(outages, struct corr_outage, i);
+        int64_t base_ns = corr_store_obs(r->store, 0)->time_ns;
+
+        g_string_truncate(from, 0);
+        g_string_truncate(until, 0);
+        corr_text_time(outage->from_ns - base_ns, from);
+        corr_text_time(outage->to_ns - base_ns, until);
+        reason(to, CORR_TRUST_CARE,
+               "the capture paused from %s to %s: what became of %u packets that should have come "
+               "by then cannot be told",
+               from->str, until->str, outage->packets);
+    }
+    if (sums->silent && outages->len == 0)
+        reason(to, CORR_TRUST_CARE,
+               "the capture paused: what became of %" G_GUINT64_FORMAT " packet%s that should have "
+               "come by cannot be told",
+               sums->silent, sums->silent == 1 ? "" : "s");
+}
+
+static void judge_clock(const struct corr_result *r, uint32_t number,
+                        const struct corr_capture *sums, struct judgement *to)
+{
+    uint32_t told = to->reasons->len;
+
+    corr_coverage_clock(r, number, to->reasons);
+    if (to->reasons->len > told)
+        to->trust = MAX(to->trust, CORR_TRUST_CARE);
+    if (sums->disorder) {
+        g_autoptr(GString) back = g_string_new(NULL);
+        corr_text_time(sums->back_ns, back);
+        reason(to, sums->back_ns > DISORDER_CARE_NS ? CORR_TRUST_CARE : CORR_TRUST_FULL,
+               "%" G_GUINT64_FORMAT " frame%s %s earlier than the one before, by up to %s: time "
+               "stamps of several processors, or a clock that was set; bounds allow for it",
+               sums->disorder, sums->disorder == 1 ? "" : "s",
+               sums->disorder == 1 ? "is stamped" : "are stamped", back->str);
+    }
+}
+
 enum corr_trust corr_capture_judge(const struct corr_result *r, uint32_t number,
                                    const struct corr_capture *captures,
                                    enum corr_clock_status status, GPtrArray *reasons)
@@ -193,6 +246,7 @@ enum corr_trust corr_capture_judge(const struct corr_result *r, uint32_t number,
     const struct corr_capture *sums = &captures[number];
     struct judgement out = {CORR_TRUST_FULL, reasons};
     unsigned n_points = 0;
+    double overlap;
     g_autoptr(GString) share = g_string_new(NULL);
 
     for (uint32_t i = 0; i < r->store->points->len; i++)
@@ -222,6 +276,11 @@ enum corr_trust corr_capture_judge(const struct corr_result *r, uint32_t number,
         reason(&out, CORR_TRUST_CARE,
                "the file has one capture point only: merge captures of several points into it, "
                "with 'mergecap -I none'");
+    else if (sums->readable && sums->matched == 0 &&
+             corr_coverage_overlap(r, number, &overlap) && overlap == 0)
+        reason(&out, CORR_TRUST_NONE,
+               "no other capture covers its time, as the clocks tell it: capture at all points at "
+               "the same time, or set the clock that is wrong");
     else if (sums->readable && sums->matched == 0)
         reason(&out, CORR_TRUST_NONE,
                "no packet of this point is seen anywhere else: check interface, capture filter "
@@ -237,11 +296,7 @@ enum corr_trust corr_capture_judge(const struct corr_result *r, uint32_t number,
                "them; use a larger buffer (dumpcap -B), a shorter snapshot length or a filter",
                sums->missed, sums->missed == 1 ? "" : "s", share->str);
     }
-    if (sums->silent)
-        reason(&out, CORR_TRUST_CARE,
-               "the capture paused: what became of %" G_GUINT64_FORMAT " packet%s that should have "
-               "come by cannot be told",
-               sums->silent, sums->silent == 1 ? "" : "s");
+    judge_outages(r, number, sums, &out);
     if (sums->duplicates) {
         double copies = (double)sums->duplicates / (double)sums->frames;
         g_string_truncate(share, 0);
@@ -269,6 +324,7 @@ enum corr_trust corr_capture_judge(const struct corr_result *r, uint32_t number,
                    "traffic in one direction only: the clock's offset, and so latency, is not "
                    "known, only its variation");
     }
+    judge_clock(r, number, sums, &out);
     judge_unknown(point, &out);
     return out.trust;
 }

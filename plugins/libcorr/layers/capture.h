@@ -10,6 +10,9 @@ struct corr_capture {
     uint64_t frames, readable, matched, truncated, missed, seen, duplicates;
     uint64_t readdressed; /* sightings that differ in addresses from an earlier one here */
     uint64_t silent;      /* packets whose fate is unknown because nothing was captured here then */
+    uint64_t disorder;    /* frames whose time is before that of the frame before them here */
+    int64_t back_ns;      /* the farthest of these steps back */
+    int64_t latest_ns;    /* time of the last frame in the order of capture */
     int64_t first_ns, last_ns;
     int64_t step_ns; /* largest power of ten that divides every time stamp; 0: none seen */
 };

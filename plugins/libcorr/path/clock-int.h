@@ -5,6 +5,7 @@
  *     clock.c         gathers samples, calls the others, chooses the reference
  *     clock_fit.c     one pair of points: pieces of a corridor, and where they end
  *     clock_step.c    which point's clock was set or slewed, and when
+ *     clock_host.c    which points share one clock
  *     clock_joint.c   what all pairs together say about each
  *     clock_answer.c  offsets at a moment; the pieces that the points table shows
  *     correction.c    the user's offsets in place of these
@@ -57,6 +58,7 @@ struct corr_clock {
     struct corr_clock_pair *pairs; /* p < q: pairs[p * n + q] */
     GArray **steps;                /* by point: struct corr_clock_step, by time */
     int64_t *resolution_ns;
+    uint32_t *host;                /* by point: the first point that seems to share its clock */
 };
 
 /* A change that one pair shows: it lies between samples `last` and `first` of the pair. */
@@ -116,5 +118,8 @@ bool corr_clock_steps_add(struct corr_clock *clock, const struct corr_store *sto
 
 /* Tightens each part by what other pairs say; makes parts for pairs without samples. */
 void corr_clock_join(struct corr_clock *clock, const struct corr_store *store, uint32_t reference);
+
+/* Finds points that all packets show to run alike, to within what hosts apart could not. */
+void corr_clock_hosts_find(struct corr_clock *clock);
 
 #endif /* CORR_CLOCK_INT_H */

@@ -85,6 +85,11 @@ int64_t corr_clock_resolution(const struct corr_clock *clock, uint32_t point)
     return MIN(clock->resolution_ns[point], FINE_NS);
 }
 
+bool corr_clock_is_shared(const struct corr_clock *clock, uint32_t p, uint32_t q)
+{
+    return clock->host[p] == clock->host[q];
+}
+
 static void pairs_begin(struct corr_clock *clock)
 {
     for (uint32_t p = 0; p < clock->n; p++)
@@ -194,6 +199,7 @@ void corr_clock_fit(struct corr_work *work)
     clock->pairs = g_new0(struct corr_clock_pair, squared + 1);
     clock->steps = g_new0(GArray *, clock->n + 1);
     clock->resolution_ns = g_new(int64_t, clock->n + 1);
+    clock->host = g_new(uint32_t, clock->n + 1);
     for (uint32_t p = 0; p < clock->n; p++)
         clock->steps[p] = g_array_new(FALSE, FALSE, sizeof(struct corr_clock_step));
     resolutions_find(work, clock);
@@ -212,6 +218,7 @@ void corr_clock_fit(struct corr_work *work)
     result->clock = clock;
     result->clock_reference = reference_choose(work->store, clock);
     corr_clock_join(clock, work->store, result->clock_reference);
+    corr_clock_hosts_find(clock);
     for (size_t i = 0; i < squared; i++) {
         if (clock->pairs[i].samples != NULL)
             g_array_unref(clock->pairs[i].samples);
@@ -231,5 +238,6 @@ void corr_clock_free(struct corr_clock *clock)
     g_free(clock->steps);
     g_free(clock->pairs);
     g_free(clock->resolution_ns);
+    g_free(clock->host);
     g_free(clock);
 }

@@ -23,7 +23,11 @@ void corr_clock_free(struct corr_clock *clock);
 /* Step of a point's time stamps; less where longer steps may be chance. */
 int64_t corr_clock_resolution(const struct corr_clock *clock, uint32_t point);
 
-/* Appends the piece that the user's settings make of q's clock against p's; false: they do not. */
+/* The packets suggest that two points share one clock. */
+bool corr_clock_is_shared(const struct corr_clock *clock, uint32_t p, uint32_t q);
+
+/* Appends the piece that the user's settings, or a shared clock, make of q's clock
+ * against p's; false: none. */
 bool corr_correction_pieces(const struct corr_result *r, uint32_t p, uint32_t q,
                             enum corr_clock_status *status, GArray *pieces);
 

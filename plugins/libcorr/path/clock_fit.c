@@ -12,6 +12,10 @@
 #define PLACES 128u
 /* Packets of each direction that such a step needs on both of its sides. */
 #define SIDE_MIN 4u
+/* It must exceed what chance does by this factor, and ... */
+#define NOISES 2
+/* ... this part of the round trip: less does no harm, as no path is that uneven. */
+#define HARMLESS 50
 
 static struct corr_clock_bounds corridor_bounds(const struct corr_corridor *corridor, int64_t t_ns)
 {
@@ -279,8 +283,12 @@ static int64_t shift_of(const struct edges *left, const struct edges *right, int
         int64_t low = right->least[m][0] - left->least[m][0];
         int64_t least = llabs(up) < llabs(low) ? up : low;
 
+        int64_t noise = noise_of(left, m) + noise_of(right, m) + slack_ns;
+        int64_t width = MIN(left->greatest[m][0] - left->least[m][0],
+                            right->greatest[m][0] - right->least[m][0]);
+
         if ((up < 0) == (low < 0) && llabs(least) > llabs(most) &&
-            llabs(least) > 2 * (noise_of(left, m) + noise_of(right, m) + slack_ns))
+            llabs(least) > NOISES * noise + width / HARMLESS)
             most = least;
     }
     return most;

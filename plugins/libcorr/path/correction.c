@@ -12,18 +12,20 @@ static bool is_one_host(const struct corr_store *store, uint32_t p, uint32_t q)
     return a != NULL && b != NULL && *a != '\0' && strcmp(a, b) == 0;
 }
 
-/* What the user set; UNKNOWN: nothing. */
-static struct corr_clock_answer by_user(const struct corr_result *r, uint32_t p, uint32_t q)
+/* What the user set, or what goes without saying; UNKNOWN: neither. */
+static struct corr_clock_answer by_assumption(const struct corr_result *r, uint32_t p, uint32_t q)
 {
     enum corr_correction how = r->store->config.correction;
     struct corr_clock_answer answer = {CORR_CLOCK_UNKNOWN, 0, 0};
 
     if (how == CORR_CORRECTION_AUTO) {
-        if (is_one_host(r->store, p, q))
-            answer.status = CORR_CLOCK_SAME;
-        return answer;
+        if (!is_one_host(r->store, p, q) &&
+            (r->clock == NULL || !corr_clock_is_shared(r->clock, p, q)))
+            return answer;
+        answer.status = CORR_CLOCK_SAME;
+    } else {
+        answer.status = how == CORR_CORRECTION_OFF ? CORR_CLOCK_UNCORRECTED : CORR_CLOCK_MANUAL;
     }
-    answer.status = how == CORR_CORRECTION_OFF ? CORR_CLOCK_UNCORRECTED : CORR_CLOCK_MANUAL;
     if (how == CORR_CORRECTION_MANUAL)
         answer.offset_ns = corr_store_point(r->store, q)->settings.offset_ns -
                            corr_store_point(r->store, p)->settings.offset_ns;
@@ -40,14 +42,14 @@ struct corr_clock_answer corr_result_correction(const struct corr_result *r, uin
 
     if (p == q)
         return answer;
-    answer = by_user(r, p, q);
+    answer = by_assumption(r, p, q);
     return answer.status != CORR_CLOCK_UNKNOWN ? answer : corr_result_clock_between(r, from, to);
 }
 
 bool corr_correction_pieces(const struct corr_result *r, uint32_t p, uint32_t q,
                             enum corr_clock_status *status, GArray *pieces)
 {
-    struct corr_clock_answer answer = by_user(r, p, q);
+    struct corr_clock_answer answer = by_assumption(r, p, q);
     struct corr_clock_piece piece = {INT64_MAX,       INT64_MIN, answer.offset_ns,
                                      answer.error_ns, 0,         true};
 

@@ -74,6 +74,22 @@ void corr_corridor_at(const struct corr_corridor *c, int64_t t_ns, int64_t *leas
     *greatest_ns = c->base_ns + (int64_t)ceil(greatest);
 }
 
+bool corr_corridor_has(const struct corr_corridor *c, int64_t offset_ns)
+{
+    double a = (double)(offset_ns - c->base_ns), b = 0;
+    bool left = false, right = false;
+
+    /* Inside a convex polygon means on the same side of all edges. */
+    for (unsigned i = 0; i < c->n; i++) {
+        unsigned k = (i + 1) % c->n;
+        double side = (c->a[k] - c->a[i]) * (b - c->b[i]) - (c->b[k] - c->b[i]) * (a - c->a[i]);
+
+        left |= side > 0;
+        right |= side < 0;
+    }
+    return c->n > 2 && !(left && right);
+}
+
 void corr_corridor_drift(const struct corr_corridor *c, double *least, double *greatest)
 {
     *least = INFINITY;

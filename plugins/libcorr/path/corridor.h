@@ -36,6 +36,9 @@ bool corr_corridor_limit(struct corr_corridor *c, int64_t t_ns, int64_t limit_ns
 void corr_corridor_at(const struct corr_corridor *c, int64_t t_ns, int64_t *least_ns,
                       int64_t *greatest_ns);
 
+/* The line offset(t) = offset, for all t, is one of them. */
+bool corr_corridor_has(const struct corr_corridor *c, int64_t offset_ns);
+
 /* Least and greatest drift, ppm. */
 void corr_corridor_drift(const struct corr_corridor *c, double *least, double *greatest);
 

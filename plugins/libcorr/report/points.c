@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* points.c - the pre-flight check: what each capture point holds and how far to trust it. */
 #include "layers/capture.h"
+#include "layers/coverage.h"
 #include "report/report-int.h"
 #include "path/text.h"
 
@@ -25,6 +26,12 @@
     X(PIECES,    "pieces",    NULL,     OBJECTS, COLUMN, piece_columns,                            \
       "Several where the clock was set or slewed")
 
+#define OUTAGE_COLUMNS(X)                                                                          \
+    X(OUTAGE_FROM,    "from_s",  NULL, TIME,  COLUMN, NULL, "The last frame before")               \
+    X(OUTAGE_TO,      "to_s",    NULL, TIME,  COLUMN, NULL, "The first frame after")               \
+    X(OUTAGE_PACKETS, "packets", NULL, COUNT, COLUMN, NULL,                                        \
+      "Packets whose fate cannot be told therefore")
+
 #define UNKNOWN_COLUMNS(X)                                                                         \
     X(UNKNOWN_WHAT,   "what",   NULL, TEXT,  COLUMN, NULL, "What stopped the reader")              \
     X(UNKNOWN_FRAMES, "frames", NULL, COUNT, COLUMN, NULL, "Frames")
@@ -35,6 +42,12 @@
     X(FIRST,      "first_s",      "first",      TIME,    COLUMN, NULL,                             \
       "Its first frame, from the first frame of the file")                                         \
     X(LAST,       "last_s",       "last",       TIME,    COLUMN, NULL, "Its last frame, likewise") \
+    X(OVERLAP,    "overlap",      NULL,         RATIO,   COLUMN, NULL,                             \
+      "Share of this time in which another point captured, too")                                   \
+    X(DISORDER,   "disorder",     NULL,         COUNT,   COLUMN, NULL,                             \
+      "Frames that are stamped earlier than the one before them here")                             \
+    X(OUTAGES,    "outages",      NULL,         OBJECTS, COLUMN, outage_columns,                   \
+      "When nothing was captured although packets should have passed")                             \
     X(RESOLUTION, "resolution_s", NULL,         TIME,    COLUMN, NULL,                             \
       "Step of its time stamps, inferred from them")                                               \
     X(LINK,       "link",         NULL,         TEXT,    COLUMN, NULL, "Link-layer header type")   \
@@ -57,10 +70,13 @@
 
 enum { PIECE_COLUMNS(CORR_COLUMN_ENUM) };
 enum { CLOCK_COLUMNS(CORR_COLUMN_ENUM) };
+enum { OUTAGE_COLUMNS(CORR_COLUMN_ENUM) };
 enum { UNKNOWN_COLUMNS(CORR_COLUMN_ENUM) };
 enum { COLUMNS(CORR_COLUMN_ENUM) };
 static const struct corr_column piece_columns[] = {PIECE_COLUMNS(CORR_COLUMN_INIT) CORR_COLUMN_END};
 static const struct corr_column clock_columns[] = {CLOCK_COLUMNS(CORR_COLUMN_INIT) CORR_COLUMN_END};
+static const struct corr_column outage_columns[] = {OUTAGE_COLUMNS(CORR_COLUMN_INIT)
+                                                        CORR_COLUMN_END};
 static const struct corr_column unknown_columns[] = {UNKNOWN_COLUMNS(CORR_COLUMN_INIT)
                                                          CORR_COLUMN_END};
 static const struct corr_column columns[] = {COLUMNS(CORR_COLUMN_INIT) CORR_COLUMN_END};
@@ -132,6 +148,23 @@ static void fill_unknown(const struct corr_point *point, struct corr_row *row)
     }
 }
 
+static void fill_coverage(const struct corr_result *r, uint32_t point, int64_t base_ns,
+                          struct corr_row *row)
+{
+    g_autoptr(GArray) outages = corr_coverage_outages(r, point);
+    double overlap;
+
+    if (corr_coverage_overlap(r, point, &overlap))
+        corr_cell_set_number(row, C_OVERLAP, overlap);
+    for (unsigned i = 0; i < outages->len; i++) {
+        const struct corr_outage *outage = &g_array_index(outages, struct corr_outage, i);
+        struct corr_row *sub = corr_cell_add_row(row, C_OUTAGES, outage_columns);
+        corr_cell_set_time(sub, C_OUTAGE_FROM, outage->from_ns - base_ns);
+        corr_cell_set_time(sub, C_OUTAGE_TO, outage->to_ns - base_ns);
+        corr_cell_set_count(sub, C_OUTAGE_PACKETS, outage->packets);
+    }
+}
+
 static void add_row(const struct corr_result *r, uint32_t number, const struct corr_capture *shown,
                     const struct corr_capture *captures, int64_t base_ns,
                     struct corr_report_table *out)
@@ -156,6 +189,9 @@ static void add_row(const struct corr_result *r, uint32_t number, const struct c
         corr_text_link(point->link, text);
         corr_cell_set_text(row, C_LINK, text->str);
     }
+    if (shown->readable)
+        corr_cell_set_count(row, C_DISORDER, shown->disorder);
+    fill_coverage(r, number, base_ns, row);
     corr_cell_set_count(row, C_MISSED, shown->missed);
     if (shown->seen + shown->missed)
         corr_cell_set_number(row, C_LOSS,
@@ -220,6 +256,10 @@ void corr_build_points(const struct corr_result *r, const struct corr_frame_set 
         if (!corr_capture_is_divided(store, i))
             add_row(r, i, some ? &some[i] : &all[i], all, base_ns, out);
     note_unmatched(store, all, n_points, out);
+    g_autoptr(GPtrArray) pings = g_ptr_array_new_with_free_func(g_free);
+    corr_coverage_pings(r, pings);
+    for (unsigned i = 0; i < pings->len; i++)
+        corr_report_note(out, "%s", (const char *)g_ptr_array_index(pings, i));
     if (store->n_refused)
         corr_report_note(out,
                          "%" G_GUINT64_FORMAT " packets are above the limit of %u and were "

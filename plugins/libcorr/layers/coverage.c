@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* coverage.c - when each capture point looked, and how well its clock ran meanwhile. */
+#include "layers/coverage.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "path/text.h"
+
+#define QUARTER_NS (INT64_C(900) * 1000000000)
+/* Two clocks that are right but for their time zones differ by less than this. */
+#define ZONE_NS INT64_C(2000000000)
+/* A silence: this long, and so many mean distances; so many packets should have come by in it. */
+#define OUTAGE_NS INT64_C(1000000000)
+#define OUTAGE_GAPS 20
+#define OUTAGE_PACKETS 5u
+/* A ping: so many requests, of which so many keep their distance to within so much. */
+#define PING_MIN 10u
+#define PING_STEADY 0.8
+#define PING_SPREAD 0.1
+/* Pings that are named; one is enough to compare clocks. */
+#define PINGS_NAMED 5u
+/* Crystals keep their speed to within less; NTP slews by no more. */
+#define SLEW_PPM 100
+#define STEP_PPM 1000
+/* Steps of a clock that are named. */
+#define STEPS_NAMED 5u
+
+struct span {
+    int64_t from_ns, to_ns;
+};
+
+/* Observations of a point in the order of capture. */
+static GArray *looks_of(const struct corr_store *store, uint32_t point)
+{
+    GArray *looks = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+    for (uint32_t i = 0; i < store->obs->len; i++)
+        if (corr_store_obs(store, i)->point == point)
+            g_array_append_val(looks, i);
+    return looks;
+}
+
+static int64_t time_of(const struct corr_store *store, const GArray *looks, uint32_t i)
+{
+    return corr_store_obs(store, g_array_index(looks, uint32_t, i))->time_ns;
+}
+
+/* The times between which each flow was seen at a point; from > to: never. */
+static struct span *flows_seen(const struct corr_result *r, const GArray *looks)
+{
+    struct span *seen = g_new(struct span, r->flows->len + 1);
+
+    for (uint32_t f = 0; f <= r->flows->len; f++)
+        seen[f] = (struct span){INT64_MAX, INT64_MIN};
+    for (uint32_t i = 0; i < looks->len; i++) {
+        uint32_t flow = r->conv_flow[r->obs_conv[g_array_index(looks, uint32_t, i)]];
+        int64_t t_ns = time_of(r->store, looks, i);
+
+        if (flow < r->flows->len) {
+            seen[flow].from_ns = MIN(seen[flow].from_ns, t_ns);
+            seen[flow].to_ns = MAX(seen[flow].to_ns, t_ns);
+        }
+    }
+    return seen;
+}
+
+static bool was_seen_at(const struct corr_result *r, const struct corr_packet *p, uint32_t point)
+{
+    for (uint32_t i = p->first; i < p->first + p->n; i++)
+        if (corr_sighting_point(r, corr_result_sighting(r, i)) == point)
+            return true;
+    return false;
+}
+
+/* Long silences; packets are not counted yet. */
+static GArray *silences_find(const struct corr_result *r, const GArray *looks)
+{
+    GArray *silences = g_array_new(FALSE, FALSE, sizeof(struct corr_outage));
+    int64_t least = OUTAGE_NS;
+
+    if (looks->len > 1)
+        least =
+            MAX(least, (time_of(r->store, looks, looks->len - 1) - time_of(r->store, looks, 0)) /
+                           looks->len * OUTAGE_GAPS);
+    for (uint32_t i = 1; i < looks->len; i++) {
+        struct corr_outage silence = {time_of(r->store, looks, i - 1), time_of(r->store, looks, i),
+                                      0};
+
+        if (silence.to_ns - silence.from_ns > least)
+            g_array_append_val(silences, silence);
+    }
+    return silences;
+}
+
+GArray *corr_coverage_outages(const struct corr_result *r, uint32_t point)
+{
+    g_autoptr(GArray) looks = looks_of(r->store, point);
+    GArray *silences = silences_find(r, looks);
+    g_autofree struct span *seen = silences->len > 0 ? flows_seen(r, looks) : NULL;
+
+    for (uint32_t i = 0; silences->len > 0 && i < r->packets->len; i++) {
+        const struct corr_packet *p = corr_result_packet(r, i);
+        const struct corr_obs *obs = corr_result_obs(r, corr_result_sighting(r, p->first));
+        int64_t t_ns;
+
+        if (p->flow >= r->flows->len || seen[p->flow].from_ns > seen[p->flow].to_ns ||
+            was_seen_at(r, p, point))
+            continue;
+        t_ns = obs->time_ns + corr_result_clock(r, obs->point, point, obs->time_ns).offset_ns;
+        for (uint32_t k = 0; k < silences->len; k++) {
+            struct corr_outage *silence = &g_array_index(silences, struct corr_outage, k);
+
+            if (t_ns > silence->from_ns && t_ns < silence->to_ns &&
+                seen[p->flow].from_ns <= silence->from_ns && seen[p->flow].to_ns >= silence->to_ns)
+                silence->packets++;
+        }
+    }
+    for (uint32_t k = silences->len; k-- > 0;)
+        if (g_array_index(silences, struct corr_outage, k).packets < OUTAGE_PACKETS)
+            g_array_remove_index(silences, k);
+    return silences;
+}
+
+/* First and last time of each point. */
+static bool *spans_find(const struct corr_store *store, int64_t *first, int64_t *last)
+{
+    bool *seen = g_new0(bool, store->points->len + 1);
+
+    for (uint32_t i = 0; i < store->obs->len; i++) {
+        const struct corr_obs *obs = corr_store_obs(store, i);
+
+        first[obs->point] = seen[obs->point] ? MIN(first[obs->point], obs->time_ns) : obs->time_ns;
+        last[obs->point] = seen[obs->point] ? MAX(last[obs->point], obs->time_ns) : obs->time_ns;
+        seen[obs->point] = true;
+    }
+    return seen;
+}
+
+static int span_compare(const void *x, const void *y)
+{
+    const struct span *a = x, *b = y;
+
+    return a->from_ns < b->from_ns ? -1 : a->from_ns > b->from_ns;
+}
+
+bool corr_coverage_overlap(const struct corr_result *r, uint32_t point, double *share)
+{
+    uint32_t n = r->store->points->len;
+    g_autofree int64_t *first = g_new0(int64_t, n + 1), *last = g_new0(int64_t, n + 1);
+    g_autofree bool *seen = spans_find(r->store, first, last);
+    g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(struct span));
+    int64_t covered = 0, until;
+
+    if (!seen[point] || last[point] <= first[point])
+        return false;
+    for (uint32_t q = 0; q < n; q++) {
+        struct span span;
+
+        if (q == point || !seen[q])
+            continue;
+        span.from_ns = first[q] + corr_result_clock(r, q, point, first[q]).offset_ns;
+        span.to_ns = last[q] + corr_result_clock(r, q, point, last[q]).offset_ns;
+        g_array_append_val(spans, span);
+    }
+    g_array_sort(spans, span_compare);
+    until = first[point];
+    for (uint32_t i = 0; i < spans->len; i++) {
+        const struct span *span = &g_array_index(spans, struct span, i);
+        int64_t from = MAX(span->from_ns, until), to = MIN(span->to_ns, last[point]);
+
+        if (to > from) {
+            covered += to - from;
+            until = to;
+        }
+    }
+    *share = (double)covered / (double)(last[point] - first[point]);
+    return true;
+}
+
+static void zone_tell(int64_t offset_ns, const char *reference, GPtrArray *reasons)
+{
+    int64_t quarters = (offset_ns + (offset_ns < 0 ? -1 : 1) * (QUARTER_NS / 2)) / QUARTER_NS;
+    int64_t minutes = llabs(quarters) * 15;
+
+    if (quarters == 0 || llabs(offset_ns - quarters * QUARTER_NS) > ZONE_NS)
+        return;
+    g_ptr_array_add(reasons,
+                    g_strdup_printf("its clock is %d:%02d hours %s %s's, a whole number of quarter "
+                                    "hours: a wrong time zone? All times are corrected",
+                                    (int)(minutes / 60), (int)(minutes % 60),
+                                    offset_ns < 0 ? "behind" : "ahead of", reference));
+}
+
+/* How fast a clock runs faster and slower, at most; what is too fast for NTP was a step. */
+static double speeds_of(const GArray *pieces)
+{
+    double slow = INFINITY, fast = -INFINITY;
+
+    for (uint32_t i = 0; i < pieces->len; i++) {
+        const struct corr_clock_piece *piece = &g_array_index(pieces, struct corr_clock_piece, i);
+
+        if (piece->has_drift && fabs(piece->drift_ppm) < STEP_PPM) {
+            slow = fmin(slow, piece->drift_ppm);
+            fast = fmax(fast, piece->drift_ppm);
+        }
+    }
+    return fast > slow ? fast - slow : 0;
+}
+
+static void step_tell(const struct corr_clock_piece *before, const struct corr_clock_piece *after,
+                      int64_t base_ns, GPtrArray *reasons)
+{
+    int64_t end = before->offset_ns + (int64_t)(before->drift_ppm * 1e-6 *
+                                                (double)(before->to_ns - before->from_ns) / 2);
+    int64_t begin = after->offset_ns - (int64_t)(after->drift_ppm * 1e-6 *
+                                                 (double)(after->to_ns - after->from_ns) / 2);
+    g_autoptr(GString) by = g_string_new(NULL), at = g_string_new(NULL);
+
+    corr_text_time(before->to_ns - base_ns, at);
+    corr_text_time(begin - end, by);
+    g_ptr_array_add(reasons, g_strdup_printf("its clock was set by %s%s at %s: latencies of just "
+                                             "then are uncertain; let NTP or PTP slew clocks, not "
+                                             "set them",
+                                             begin > end ? "+" : "", by->str, at->str));
+}
+
+/* Steps, between the pieces that are no steps themselves. */
+static void steps_tell(const GArray *pieces, int64_t base_ns, GPtrArray *reasons)
+{
+    const struct corr_clock_piece *before = NULL;
+    uint32_t told = 0;
+
+    for (uint32_t i = 0; i < pieces->len && told < STEPS_NAMED; i++) {
+        const struct corr_clock_piece *piece = &g_array_index(pieces, struct corr_clock_piece, i);
+
+        if (fabs(piece->drift_ppm) >= STEP_PPM)
+            continue;
+        if (before != NULL) {
+            step_tell(before, piece, base_ns, reasons);
+            told++;
+        }
+        before = piece;
+    }
+}
+
+void corr_coverage_clock(const struct corr_result *r, uint32_t point, GPtrArray *reasons)
+{
+    enum corr_clock_status status;
+    g_autoptr(GArray) pieces = NULL;
+    int64_t base_ns;
+
+    if (r->clock == NULL || point == r->clock_reference || r->store->obs->len == 0)
+        return;
+    pieces = corr_result_clock_pieces(r, point, &status);
+    if (status != CORR_CLOCK_BOUNDED || pieces->len == 0)
+        return;
+    base_ns = corr_store_obs(r->store, 0)->time_ns;
+    zone_tell(g_array_index(pieces, struct corr_clock_piece, 0).offset_ns,
+              corr_store_point(r->store, r->clock_reference)->name, reasons);
+    if (speeds_of(pieces) >= SLEW_PPM)
+        g_ptr_array_add(reasons,
+                        g_strdup_printf("its clock does not keep its speed (%.0f ppm between fast "
+                                        "and slow), as when NTP slews it: its bounds are wider",
+                                        speeds_of(pieces)));
+    else
+        steps_tell(pieces, base_ns, reasons);
+}
+
+static int i64_compare(const void *x, const void *y)
+{
+    int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
+
+    return a < b ? -1 : a > b;
+}
+
+/* The usual distance of times; 0: there is none. */
+static int64_t rhythm_of(GArray *times)
+{
+    g_autoptr(GArray) gaps = g_array_new(FALSE, FALSE, sizeof(int64_t));
+    int64_t median;
+    uint32_t steady = 0;
+
+    if (times->len < PING_MIN)
+        return 0;
+    for (uint32_t i = 1; i < times->len; i++) {
+        int64_t gap = g_array_index(times, int64_t, i) - g_array_index(times, int64_t, i - 1);
+
+        g_array_append_val(gaps, gap);
+    }
+    g_array_sort(gaps, i64_compare);
+    median = g_array_index(gaps, int64_t, gaps->len / 2);
+    for (uint32_t i = 0; i < gaps->len; i++)
+        steady +=
+            (double)llabs(g_array_index(gaps, int64_t, i) - median) <= PING_SPREAD * (double)median;
+    return median > 0 && steady >= PING_STEADY * gaps->len ? median : 0;
+}
+
+/* The times at which requests of an echo flow passed its first point; answers only count. */
+struct ping {
+    GArray *requests;
+    uint32_t answers;
+    uint32_t packet; /* one that was seen most often */
+};
+
+void corr_coverage_pings(const struct corr_result *r, GPtrArray *notes)
+{
+    g_autofree struct ping *pings = g_new0(struct ping, r->flows->len + 1);
+    uint32_t named = 0;
+
+    for (uint32_t i = 0; i < r->packets->len; i++) {
+        const struct corr_packet *p = corr_result_packet(r, i);
+        struct ping *ping = p->flow < r->flows->len ? &pings[p->flow] : NULL;
+        const struct corr_obs *obs = corr_result_obs(r, corr_result_sighting(r, p->first));
+
+        if (ping == NULL || p->kind != CORR_KIND_ECHO || p->n < 2 || p->ambiguous)
+            continue;
+        if (p->dir != 0) {
+            ping->answers++;
+            continue;
+        }
+        if (ping->requests == NULL) {
+            ping->requests = g_array_new(FALSE, FALSE, sizeof(int64_t));
+            ping->packet = i;
+        }
+        if (p->n > corr_result_packet(r, ping->packet)->n)
+            ping->packet = i;
+        g_array_append_val(ping->requests, obs->time_ns);
+    }
+    for (uint32_t f = 0; f < r->flows->len; f++) {
+        int64_t rhythm;
+
+        if (pings[f].requests == NULL)
+            continue;
+        rhythm = rhythm_of(pings[f].requests);
+        if (rhythm > 0 && 2 * pings[f].answers >= pings[f].requests->len && named < PINGS_NAMED) {
+            const struct corr_packet *p = corr_result_packet(r, pings[f].packet);
+            g_autoptr(GString) every = g_string_new(NULL), seen = g_string_new(NULL);
+
+            for (uint32_t i = p->first; i < p->first + p->n; i++)
+                if (!corr_result_sighting(r, i)->duplicate)
+                    g_string_append_printf(
+                        seen, "%s%s", seen->len > 0 ? ", " : "",
+                        corr_store_point(r->store,
+                                         corr_sighting_point(r, corr_result_sighting(r, i)))
+                            ->name);
+            corr_text_time(rhythm, every);
+            g_ptr_array_add(notes,
+                            g_strdup_printf("A steady ping (flow %u, every %s) passes %s: it "
+                                            "calibrates their clocks.",
+                                            f + 1, every->str, seen->str));
+            named++;
+        }
+        g_array_unref(pings[f].requests);
+    }
+}
