@@ -26,6 +26,17 @@ const char *corr_transaction_word(enum corr_transaction_kind kind)
     return words[kind];
 }
 
+const char *corr_phase_stall_word(enum corr_tcp_stall_cause cause)
+{
+    static const char *const words[] = {
+#define CORR_ROW(id, word) [CORR_TCP_STALL_##id] = word,
+        CORR_PHASE_STALLS(CORR_ROW)
+#undef CORR_ROW
+    };
+
+    return words[cause];
+}
+
 static void intervals_clear(struct corr_intervals *intervals)
 {
     if (intervals->list != NULL)
@@ -49,6 +60,7 @@ void corr_phases_free(struct corr_phases *phases)
     g_array_unref(phases->phases);
     g_array_unref(phases->shares);
     g_array_unref(phases->spans);
+    g_array_unref(phases->stalls);
     intervals_clear(&phases->times);
     intervals_clear(&phases->bytes);
     g_free(phases);

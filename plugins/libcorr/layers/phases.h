@@ -21,6 +21,7 @@
 #define CORR_PHASES_H
 
 #include "layers/passing.h"
+#include "layers/tcp.h"
 #include "path/result.h"
 
 /* Columns: id, word in corr.phase, what it is.  In the order in which they come. */
@@ -65,6 +66,31 @@ enum corr_transaction_kind {
 };
 const char *corr_transaction_word(enum corr_transaction_kind kind);
 
+/*
+ * Why the sender of a phase's data waited; the words are those of the table.
+ * Both kinds of recovery are "loss": how it was noticed is the TCP tables' matter.
+ */
+/* clang-format off */
+#define CORR_PHASE_STALLS(X)                                                                       \
+    X(APPLICATION, "application")                                                                  \
+    X(RECEIVER,    "receiver")                                                                     \
+    X(FAST,        "loss")                                                                         \
+    X(TIMEOUT,     "loss")                                                                         \
+    X(CONGESTION,  "congestion")                                                                   \
+    X(DELAYED_ACK, "delayed-ack")                                                                  \
+    X(HOST,        "host")
+/* clang-format on */
+const char *corr_phase_stall_word(enum corr_tcp_stall_cause cause);
+
+/* All waiting of one cause, and if that was a loss, between the same points. */
+struct corr_phase_stall {
+    uint8_t cause; /* enum corr_tcp_stall_cause */
+    uint32_t n;
+    int64_t time_ns;
+    uint32_t frame;                   /* that ended the first of them */
+    uint32_t lost_after, lost_before; /* points; CORR_NONE */
+};
+
 /* A share of a phase's time. */
 struct corr_phase_share {
     uint32_t from, to; /* points */
@@ -93,10 +119,13 @@ struct corr_phase {
     uint32_t frame;       /* that begins it there */
     int64_t begin_ns, duration_ns;
     int64_t server_ns, client_ns;
-    uint32_t first_share, n_shares;   /* of shares */
-    uint32_t first_span, n_spans;     /* of spans */
-    struct corr_phase_bytes bytes[2]; /* that it is made of, by flow direction */
-    uint32_t retransmissions;         /* sent in it */
+    uint32_t first_share, n_shares;        /* of shares */
+    uint32_t first_span, n_spans;          /* of spans */
+    struct corr_phase_bytes bytes[2];      /* that it is made of, by flow direction */
+    uint32_t retransmissions;              /* sent in it */
+    uint32_t events[CORR_TCP_EVENT_COUNT]; /* of its connection, while it lasted */
+    bool shared;                           /* other transactions were under way at such a moment */
+    uint32_t first_stall, n_stalls;        /* of stalls */
 };
 
 struct corr_transaction {
@@ -143,6 +172,7 @@ struct corr_phases {
     GArray *phases;                     /* struct corr_phase, by transaction */
     GArray *shares;                     /* struct corr_phase_share */
     GArray *spans;                      /* struct corr_phase_span */
+    GArray *stalls;                     /* struct corr_phase_stall */
     struct corr_intervals times, bytes; /* of phases: by local flow; by flow * 2 + direction */
 };
 

@@ -334,6 +334,7 @@ struct corr_phases *corr_phases_new(const struct corr_result *r)
     out->phases = g_array_new(FALSE, FALSE, sizeof(struct corr_phase));
     out->shares = g_array_new(FALSE, FALSE, sizeof(struct corr_phase_share));
     out->spans = g_array_new(FALSE, FALSE, sizeof(struct corr_phase_span));
+    out->stalls = g_array_new(FALSE, FALSE, sizeof(struct corr_phase_stall));
     b.by = corr_flow_packets_new(r);
     said_list(&b);
     flows_read(&b);

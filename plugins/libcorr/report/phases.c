@@ -10,6 +10,10 @@ static const struct corr_column corr_share_columns[] = {CORR_SHARE_COLUMNS(CORR_
                                                             CORR_COLUMN_END};
 static const struct corr_column corr_split_columns[] = {CORR_SPLIT_COLUMNS(CORR_COLUMN_INIT)
                                                             CORR_COLUMN_END};
+static const struct corr_column corr_event_columns[] = {CORR_TCP_EVENTS(CORR_EVENT_COLUMN)
+                                                            CORR_COLUMN_END};
+static const struct corr_column corr_stall_columns[] = {CORR_STALL_COLUMNS(CORR_COLUMN_INIT)
+                                                            CORR_COLUMN_END};
 static const struct corr_column corr_phase_columns[] = {CORR_PHASE_COLUMNS(CORR_COLUMN_INIT)
                                                             CORR_COLUMN_END};
 static const struct corr_column columns[] = {CORR_PHASES_TABLE_COLUMNS(CORR_COLUMN_INIT)
@@ -48,6 +52,32 @@ static void add_split(const struct corr_phases *phases, const struct corr_phase 
         corr_cell_set_true(split, C_SPLIT_MERGED);
 }
 
+static void add_events(const struct corr_phases *phases, const struct corr_phase *phase,
+                       struct corr_row *row)
+{
+    struct corr_row *events = corr_cell_add_row(row, C_PHASE_EVENTS, corr_event_columns);
+
+    for (unsigned i = 0; i < CORR_TCP_EVENT_COUNT; i++)
+        if (phase->events[i] > 0)
+            corr_cell_set_count(events, i, phase->events[i]);
+    if (phase->shared)
+        corr_cell_set_true(row, C_PHASE_SHARED);
+    for (uint32_t i = phase->first_stall; i < phase->first_stall + phase->n_stalls; i++) {
+        const struct corr_phase_stall *stall =
+            &g_array_index(phases->stalls, struct corr_phase_stall, i);
+        struct corr_row *sub = corr_cell_add_row(row, C_PHASE_STALLS, corr_stall_columns);
+
+        corr_cell_set_text(sub, C_STALL_CAUSE, corr_phase_stall_word(stall->cause));
+        corr_cell_set_time(sub, C_STALL_TIME, stall->time_ns);
+        corr_cell_set_count(sub, C_STALL_N, stall->n);
+        corr_cell_set_count(sub, C_STALL_FRAME, stall->frame);
+        if (stall->lost_after != CORR_NONE)
+            corr_cell_set_text(sub, C_STALL_AFTER, point_name(phases->result, stall->lost_after));
+        if (stall->lost_before != CORR_NONE)
+            corr_cell_set_text(sub, C_STALL_BEFORE, point_name(phases->result, stall->lost_before));
+    }
+}
+
 static void add_phases(const struct corr_phases *phases, const struct corr_transaction *t,
                        struct corr_row *row)
 {
@@ -67,6 +97,7 @@ static void add_phases(const struct corr_phases *phases, const struct corr_trans
             corr_cell_set_number(sub, C_PHASE_SHARE,
                                  (double)phase->duration_ns / (double)t->total_ns);
         corr_cell_set_count(sub, C_PHASE_RETRANS, phase->retransmissions);
+        add_events(phases, phase, sub);
         add_split(phases, phase, sub);
     }
 }

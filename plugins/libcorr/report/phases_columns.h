@@ -20,6 +20,19 @@
     X(SPLIT_MERGED, "merged", NULL, TRUE, COLUMN, NULL,                                            \
       "A point did not see all of it: the segments around it are taken as one")
 
+#define CORR_EVENT_COLUMN(id, word, about)                                                         \
+    {word, NULL, CORR_CELL_COUNT, about, NULL, CORR_PLACE_COLUMN},
+
+#define CORR_STALL_COLUMNS(X)                                                                      \
+    X(STALL_CAUSE,  "cause",       NULL, TEXT,  COLUMN, NULL,                                      \
+      "application (nothing to send), receiver (no room), loss (repairing it), congestion "        \
+      "(its window), delayed-ack, host")                                                           \
+    X(STALL_TIME,   "time_s",      NULL, TIME,  COLUMN, NULL, "All of them together")              \
+    X(STALL_N,      "stalls",      NULL, COUNT, COLUMN, NULL, "How many")                          \
+    X(STALL_FRAME,  "frame",       NULL, FRAME, COLUMN, NULL, "Frame that ended the first one")    \
+    X(STALL_AFTER,  "lost_after",  NULL, TEXT,  COLUMN, NULL, "Loss: between this point ...")      \
+    X(STALL_BEFORE, "lost_before", NULL, TEXT,  COLUMN, NULL, "... and this one")
+
 #define CORR_PHASE_COLUMNS(X)                                                                      \
     X(PHASE_NAME,     "name",       NULL, TEXT,   COLUMN, NULL,                                    \
       "dns, connect, proxy, starttls, tls, request, server, download: corr.phase")                 \
@@ -33,6 +46,12 @@
     X(PHASE_SHARE,    "share",      NULL, RATIO,  COLUMN, NULL, "Of the transaction's time")       \
     X(PHASE_RETRANS,  "retransmissions", NULL, COUNT, COLUMN, NULL,                                \
       "Transmissions of what had been sent before")                                                \
+    X(PHASE_EVENTS,   "events",     NULL, OBJECT, COLUMN, corr_event_columns,                      \
+      "TCP events of its connection while it lasted, at the point nearest their sender")           \
+    X(PHASE_SHARED,   "shared",     NULL, TRUE,   COLUMN, NULL,                                    \
+      "Other transactions were under way on the connection, too")                                  \
+    X(PHASE_STALLS,   "stalls",     NULL, OBJECTS, COLUMN, corr_stall_columns,                     \
+      "Why the sender of its data waited")                                                         \
     X(PHASE_SPLIT,    "split",      NULL, OBJECT, COLUMN, corr_split_columns,                      \
       "Where the time went, exact without any clock: the sum is the duration")
 
@@ -79,6 +98,7 @@
 
 enum { CORR_SHARE_COLUMNS(CORR_COLUMN_ENUM) };
 enum { CORR_SPLIT_COLUMNS(CORR_COLUMN_ENUM) };
+enum { CORR_STALL_COLUMNS(CORR_COLUMN_ENUM) };
 enum { CORR_PHASE_COLUMNS(CORR_COLUMN_ENUM) };
 enum { CORR_PHASES_TABLE_COLUMNS(CORR_COLUMN_ENUM) };
 

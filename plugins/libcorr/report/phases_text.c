@@ -210,6 +210,37 @@ static void append_bar(const struct corr_row *phase, int64_t total_ns, GString *
     pad(out, from, BAR);
 }
 
+/* "2 retransmissions; waited 212 ms for loss (nic - fw)": what is worth a line of its own. */
+static void append_troubles(const struct corr_row *phase, GString *out)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    const struct corr_cell *stalls = &phase->cells[C_PHASE_STALLS];
+    uint64_t count = phase->cells[C_PHASE_RETRANS].count;
+    int64_t least = phase->cells[C_PHASE_DURATION].time_ns / 20;
+
+    if (phase->cells[C_PHASE_RETRANS].present && count > 0)
+        g_string_append_printf(text, "%" G_GUINT64_FORMAT " retransmission%s", count,
+                               count > 1 ? "s" : "");
+    for (unsigned i = 0; i < list_len(stalls); i++) {
+        const struct corr_row *stall = sub_row(stalls, i);
+
+        if (stall->cells[C_STALL_TIME].time_ns < least)
+            continue;
+        g_string_append(text, text->len > 0 ? "; waited " : "waited ");
+        corr_text_time(stall->cells[C_STALL_TIME].time_ns, text);
+        g_string_append_printf(text, ": %s", stall->cells[C_STALL_CAUSE].text);
+        if (stall->cells[C_STALL_AFTER].present && stall->cells[C_STALL_BEFORE].present)
+            g_string_append_printf(text, " %s > %s", stall->cells[C_STALL_AFTER].text,
+                                   stall->cells[C_STALL_BEFORE].text);
+    }
+    if (text->len > 0) {
+        g_autoptr(GString) shown = g_string_new(NULL);
+
+        corr_text_printable(text->str, shown);
+        corr_text_paragraph(shown->str, INDENT + 10, out);
+    }
+}
+
 static void append_phase(const struct corr_row *phase, int64_t total_ns, GString *out)
 {
     struct place places[PLACES];
@@ -244,13 +275,7 @@ static void append_phase(const struct corr_row *phase, int64_t total_ns, GString
         corr_text_printable(text->str, out);
     }
     end_line(out);
-    if (phase->cells[C_PHASE_RETRANS].present && phase->cells[C_PHASE_RETRANS].count > 0) {
-        uint64_t count = phase->cells[C_PHASE_RETRANS].count;
-
-        g_string_printf(text, "%" G_GUINT64_FORMAT " retransmission%s", count,
-                        count > 1 ? "s" : "");
-        corr_text_paragraph(text->str, INDENT + 10, out);
-    }
+    append_troubles(phase, out);
     places_clear(places, n);
 }
 
