@@ -163,7 +163,7 @@ class Tcp:
         if self.fin_queued and not self.fin_sent and self.nxt == self.total and \
                 self.state == "open":
             self.fin_sent = True
-            self.emit(self.nxt, self.nxt, FIN | ACK, ctl="FIN")
+            self.fin_tx = self.emit(self.nxt, self.nxt, FIN | ACK, ctl="FIN")
             self.arm_rto()
 
     def paced(self):
@@ -236,7 +236,7 @@ class Tcp:
             self.resend(self.una, end)
             self.resent_to = end
         else:
-            self.emit(self.nxt, self.nxt, FIN | ACK, ctl="FIN")
+            self.emit(self.nxt, self.nxt, FIN | ACK, rexmit_of=self.fin_tx, ctl="FIN")
         self.arm_rto()
 
     # Receiving.

@@ -123,6 +123,7 @@ class Truth:
             yield dict(k="tx", pid=pid, flow=str(t["flow"]), dir="c2s" if t["dir"] else "s2c",
                        proto=t["proto"], range=None if whole else [cuts[i], cuts[i + 1]],
                        ctl=t["ctl"], rexmit_of=first.get(t["rexmit_of"]),
+                       again=t["rexmit_of"] is not None,
                        path=[r["point"] for r in self.seen[pid]])
         for r in self.frames[1:]:
             for pid in r["pids"]:

@@ -34,7 +34,8 @@ static void window_events(struct corr_tcp_step *s)
     bool control = s->syn || s->fin || s->rst;
     bool next = fwd->has_top && s->seq == fwd->top;
     bool repeats_ack = s->len == 0 && !control && next && fwd->has_window && fwd->has_ack &&
-                       s->ack && obs->window == fwd->window && obs->ack == fwd->ack;
+                       s->ack && obs->ack == fwd->ack && obs->window != 0;
+    bool same_window = obs->window == fwd->window;
 
     if (s->len == 1 && next && rev->has_window && rev->window == 0) {
         s->events |= CORR_TCP_BIT(WINDOW_PROBE);
@@ -51,9 +52,10 @@ static void window_events(struct corr_tcp_step *s)
     if (s->len > 0 && !control && rev->window_known && rev->has_ack &&
         obs->seq + s->len == rev->ack + rev->room)
         s->events |= CORR_TCP_BIT(WINDOW_FULL);
-    if (repeats_ack && obs->window != 0 && rev->last_events & CORR_TCP_BIT(KEEP_ALIVE)) {
+    if (repeats_ack && same_window && rev->last_events & CORR_TCP_BIT(KEEP_ALIVE)) {
         s->events |= CORR_TCP_BIT(KEEP_ALIVE_ACK);
-    } else if (repeats_ack && obs->window != 0) {
+    } else if (repeats_ack && (same_window || obs->opt_kinds & CORR_OPT_SACK)) {
+        /* One that changes the window only is none; with SACK blocks it is: RFC 6675. */
         s->events |= CORR_TCP_BIT(DUPLICATE_ACK);
         fwd->dup_acks++;
     }
