@@ -91,22 +91,6 @@ static inline int pass_compare(const struct corr_pass *a, const struct corr_pass
     return a->d_ns < b->d_ns ? -1 : a->d_ns > b->d_ns;
 }
 
-static gpointer longest_key(uint32_t p, uint32_t q)
-{
-    return GSIZE_TO_POINTER((size_t)p << 16 | q);
-}
-
-uint32_t corr_expect_longest(const struct corr_expect *expect, uint32_t p, uint32_t q)
-{
-    return GPOINTER_TO_UINT(g_hash_table_lookup(expect->longest, longest_key(p, q)));
-}
-
-static void longest_tell(struct corr_expect *expect, uint32_t p, uint32_t q, uint32_t ip_len)
-{
-    if (ip_len > corr_expect_longest(expect, p, q))
-        g_hash_table_replace(expect->longest, longest_key(p, q), GUINT_TO_POINTER(ip_len));
-}
-
 static bool pass_less(const struct corr_pass *a, const struct corr_pass *b)
 {
     return pass_compare(a, b) < 0;
@@ -149,7 +133,7 @@ void corr_passes_sort(GArray *passes)
 
 /* What the passes of one station and direction have told already. */
 struct told {
-    uint32_t q, flow, l2, longest;
+    uint32_t q, flow, l2;
     unsigned packets;
 };
 
@@ -163,10 +147,6 @@ static void pass_tell(const struct corr_work *work, struct corr_expect *expect, 
 
     if (told->q != q || told->flow != flow || told->l2 != obs->l2)
         *told = (struct told){.q = q, .flow = flow, .l2 = obs->l2};
-    if (obs->ip_len > told->longest) {
-        told->longest = obs->ip_len;
-        longest_tell(expect, obs->point, q, obs->ip_len);
-    }
     /* Later fragments may be those of a tunnel, which ends where the packet goes on. */
     if (obs->kind != CORR_KIND_FRAGMENT && told->packets < TOLD_MAX) {
         told->packets++;
@@ -457,7 +437,6 @@ struct corr_expect *corr_expect_new(const struct corr_work *work)
     expect->passes = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
     expect->dues = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
     expect->classes = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
-    expect->longest = g_hash_table_new(g_direct_hash, g_direct_equal);
     expect->sources = g_hash_table_new(g_direct_hash, g_direct_equal);
     coverage_find(work, expect);
     stands_collect(work, expect);
@@ -474,7 +453,6 @@ void corr_expect_free(struct corr_expect *expect)
     g_free(expect->way);
     g_hash_table_destroy(expect->classes);
     g_hash_table_destroy(expect->sources);
-    g_hash_table_destroy(expect->longest);
     g_free(expect->stand_of);
     g_free(expect->run);
     g_free(expect->first_ns);
@@ -485,6 +463,11 @@ void corr_expect_free(struct corr_expect *expect)
     g_free(expect->times);
     g_free(expect->times_first);
     g_free(expect);
+}
+
+bool corr_expect_lives(const struct corr_expect *expect, uint32_t p, const struct corr_addr *addr)
+{
+    return g_hash_table_contains(expect->sources, GSIZE_TO_POINTER(source_key(p, addr)));
 }
 
 uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expect *expect,
@@ -508,8 +491,7 @@ uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expec
         /* To a host that nothing else goes to: only if it never spoke here, and nobody answered. */
         if (kind == CLASS_SRC && class->flows >= 2 && class->two_dst && unanswered &&
             at->have & CORR_HAVE_MAC &&
-            !g_hash_table_contains(expect->sources, GSIZE_TO_POINTER(source_key(
-                                                        at->point, &conv->end[!at->dir].addr))))
+            !corr_expect_lives(expect, at->point, &conv->end[!at->dir].addr))
             return class->q;
     }
     return CORR_NONE;

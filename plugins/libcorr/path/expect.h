@@ -38,7 +38,6 @@ struct corr_expect {
     struct corr_way_on (*way)[2];         /* by local flow and direction */
     GArray *passes;                       /* struct corr_pass by (p, q, t) */
     GArray *dues;                         /* the same, with all that should have gone from p to q */
-    GHashTable *longest;                  /* (p, q) -> longest IP packet that passed */
     GHashTable *classes;                  /* see expect.c */
     GHashTable *sources;                  /* (point, address) hashes that sent something */
     int64_t *first_ns, *last_ns, *gap_ns; /* per point: coverage, mean distance of frames */
@@ -63,8 +62,8 @@ void corr_expect_around(const struct corr_expect *expect, uint32_t p, uint32_t q
 void corr_passes_sort(GArray *passes);
 uint32_t corr_passes_count(const GArray *passes, uint32_t p, uint32_t q, int64_t from, int64_t to);
 
-/* The longest IP packet that went from point p to q, bytes; 0 if none did. */
-uint32_t corr_expect_longest(const struct corr_expect *expect, uint32_t p, uint32_t q);
+/* Did the address send anything that point p shows? */
+bool corr_expect_lives(const struct corr_expect *expect, uint32_t p, const struct corr_addr *addr);
 
 /*
  * Was point q blind around its time t?  It saw nothing for longer than `long_ns`,

@@ -4,7 +4,7 @@
  * if it was expected there; it is lost only if nothing shows that it arrived and
  * the station was able to see it (algorithms: 1.14).
  */
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "match/learn.h"
@@ -24,6 +24,8 @@
 #define BURST_MIN 3u
 #define BURST_SHARE 2u
 #define BURST_NS INT64_C(100000000)
+/* The chance at which losses by chance are excluded. */
+#define POLICY_CHANCE 1e-3
 /* Packets before and after one that are asked whether they arrived. */
 #define NEIGHBOURS 64u
 
@@ -142,13 +144,24 @@ static uint32_t next_try(const struct corr_judge *j, uint32_t stand)
                : 0;
 }
 
-/* Only what is too long for the next link and must not be fragmented is lost, never less. */
-static bool too_long(const struct corr_judge *j, const struct corr_obs *at, uint32_t q)
+/*
+ * So many tries in vain, while others pass and the host lives, are no chance, at the rate
+ * at which packets are lost here: somebody does not want them to pass.
+ */
+static bool is_policy(const struct corr_judge *j, const struct corr_obs *at, uint32_t q,
+                      const struct corr_tries *tries)
 {
-    uint32_t longest = corr_expect_longest(j->expect, at->point, q);
+    uint32_t p = at->point, due, passed;
 
-    return longest > 0 && at->ip_len > longest &&
-           (at->have & CORR_HAVE_DF || !(at->have & CORR_HAVE_IP_ID));
+    if (tries->reset != 0)
+        return true;
+    if (!(at->have & CORR_HAVE_TCP) || !(at->tcp_flags & CORR_TCP_SYN) ||
+        !corr_expect_lives(j->expect, p, &corr_store_dst(j->work->store, at)->addr))
+        return false;
+    due = corr_passes_count(j->expect->dues, p, q, INT64_MIN, INT64_MAX);
+    passed = corr_passes_count(j->expect->passes, p, q, INT64_MIN, INT64_MAX);
+    due = MAX(due, passed);
+    return pow((due - passed + 1.0) / (due + 2.0), tries->n) <= POLICY_CHANCE;
 }
 
 /*
@@ -254,9 +267,7 @@ static void judge_unpassed(struct corr_judge *j, struct corr_packet *packet, uin
     } else if (tries->n > 1 || tries->reset != 0) {
         corr_verdict_lose(packet, CORR_FATE_BLOCKED, last, q,
                           tries->reset != 0 ? tries->reset : next_try(j, stand));
-        if (too_long(j, at, q))
-            packet->cause = CORR_CAUSE_MTU;
-        else if (tries->reset != 0 || at->tcp_flags & CORR_TCP_SYN)
+        if (is_policy(j, at, q, tries))
             packet->cause = CORR_CAUSE_POLICY;
     } else if (vouched(j, at->point, q, at->time_ns, false) &&
                vouched(j, at->point, q, at->time_ns, true)) {
@@ -410,9 +421,6 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     else
         corr_verdict_undetermine(packet, last, q,
                                  before ? "tail" : "before the first packet seen at");
-    if (packet->fate == CORR_FATE_CONFIRMED && packet->cause == CORR_CAUSE_UNKNOWN &&
-        too_long(j, at, q))
-        packet->cause = CORR_CAUSE_MTU;
 }
 
 /* Points that a packet passed unseen: between two of its sightings, on its flow's way. */
@@ -466,6 +474,7 @@ void corr_fates_decide(struct corr_work *work)
     }
     bursts_excuse(&j);
     corr_branches_judge(&j);
+    corr_causes_find(&j);
     corr_judge_clear(&j);
     corr_expect_free(j.expect);
     g_free(j.tries);
