@@ -17,6 +17,17 @@ const char *corr_method_word(enum corr_method method)
     return words[method];
 }
 
+const char *corr_link_word(enum corr_link_how how)
+{
+    static const char *const words[] = {
+#define CORR_ROW(id, word) word,
+        CORR_LINKS(CORR_ROW)
+#undef CORR_ROW
+    };
+
+    return words[how];
+}
+
 const char *corr_fate_word(enum corr_fate fate)
 {
     return fate == CORR_FATE_CONFIRMED  ? "confirmed"
@@ -92,6 +103,13 @@ static void result_dump(const struct corr_result *result, FILE *out)
                         latency.error_ns);
             fputc('\n', out);
         }
+    }
+    for (uint32_t l = 0; l < result->links->len; l++) {
+        const struct corr_app_link *link = &g_array_index(result->links, struct corr_app_link, l);
+
+        fprintf(out, "link flow %u to %u %s%s requests %u frames %u %u\n", link->front + 1,
+                link->back + 1, corr_link_word(link->how), link->sure ? "" : " possible",
+                link->requests, link->enter_frame, link->leave_frame);
     }
     g_string_free(why, TRUE);
 }

@@ -41,6 +41,7 @@ static void result_free(struct corr_result *result)
     g_array_unref(result->packets);
     g_array_unref(result->sightings);
     g_array_unref(result->groups);
+    g_array_unref(result->links);
     g_ptr_array_unref(result->missed);
     g_array_unref(result->collapsed);
     if (result->convs != NULL)
@@ -118,6 +119,7 @@ void corr_engine_settle(struct corr_engine *engine)
     result->packets = g_array_new(FALSE, FALSE, sizeof(struct corr_packet));
     result->sightings = g_array_new(FALSE, FALSE, sizeof(struct corr_sighting));
     result->groups = g_array_new(FALSE, FALSE, sizeof(struct corr_group));
+    result->links = g_array_new(FALSE, FALSE, sizeof(struct corr_app_link));
     result->collapsed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     result->missed = g_ptr_array_new_with_free_func(missed_free);
 
@@ -143,6 +145,7 @@ void corr_engine_settle(struct corr_engine *engine)
     corr_groups_count(&work);
     corr_hops_number(&work);
     corr_quotes_find(&work);
+    corr_applinks_find(&work);
     corr_fates_decide(&work);
     collapsed_list(&work);
 

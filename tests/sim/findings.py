@@ -99,6 +99,10 @@ B14 congestion@fwi>fwo dscp@fwi>fwo
 B16 nat@fwi>fwo cut@fwi cut@fwo cut@srv
 B18 loss@u1>u2
 B22 alone
+B23b loss@fwo>srv nat@fwi>fwo repair@fwo>srv
+B23c cut@fwo cut@srv
+C04b loss@srv>fwo nat@fwi>fwo
+C04c loss@srv>fwo
 C03 loss@fwo>fwi repair@fwo>fwi
 C06 loss@fwo>srv
 C07 loss@fwo>fwi repair@fwo>fwi
@@ -143,6 +147,7 @@ F09 nat@fwi>fwo
 F10 loss@nic>srv loss@sw>srv ambiguous
 F12 loss@a>b ambiguous
 F13 nat@fwi>fwo cut@nic cut@sw cut@fwi cut@fwo cut@srv
+F15 loss@pout>srv repair@pout>srv spurious
 F16 clock_offset@srv clock_offset@nic
 F17 loss@sw>fwi
 F18 loss@fwi>sw capture_loss@fwo nat@fwi>fwo copies@fwo

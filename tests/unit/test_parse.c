@@ -272,5 +272,6 @@ int main(int argc, char **argv)
     add_l4_tests();
     add_fragment_tests();
     add_robust_tests();
+    add_token_tests();
     return g_test_run();
 }

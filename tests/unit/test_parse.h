@@ -45,5 +45,6 @@ void add_tunnel_tests(void);
 void add_l4_tests(void);
 void add_fragment_tests(void);
 void add_robust_tests(void);
+void add_token_tests(void);
 
 #endif /* TEST_PARSE_H */

@@ -35,8 +35,11 @@ static void sequence_starts(struct corr_work *work)
             continue;
         if (!seq->has_first[obs->dir]) {
             seq->has_first[obs->dir] = true;
-            seq->first[obs->dir] = obs->seq;
+            seq->first[obs->dir] = seq->end[obs->dir] = obs->seq;
         }
+        /* What follows a FIN has its number, too. */
+        if (obs->len > 0 && (int32_t)(obs->seq + obs->len - seq->end[obs->dir]) > 0)
+            seq->end[obs->dir] = obs->seq + obs->len;
         if (obs->tcp_flags & CORR_TCP_SYN && !seq->has_isn[obs->dir]) {
             seq->has_isn[obs->dir] = true;
             seq->isn[obs->dir] = obs->seq;

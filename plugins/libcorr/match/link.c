@@ -53,11 +53,44 @@ static uint32_t most_frequent(const uint32_t *values, unsigned n, unsigned *agre
     return best;
 }
 
+/* What two observations of a vote say about being one packet. */
+struct marks {
+    unsigned votes, ids, ids_same, stamps, stamps_same, windows_same;
+};
+
+static void marks_add(struct marks *marks, const struct corr_obs *a, const struct corr_obs *b)
+{
+    marks->votes++;
+    if (a->have & b->have & CORR_HAVE_IP_ID && (a->ip_id != 0 || b->ip_id != 0)) {
+        marks->ids++;
+        marks->ids_same += a->ip_id == b->ip_id;
+    }
+    if (a->have & b->have & CORR_HAVE_TS) {
+        marks->stamps++;
+        marks->stamps_same += a->tsval == b->tsval;
+    }
+    marks->windows_same += a->window == b->window;
+}
+
+/*
+ * A proxy relays equal bytes in packets of its own, and then sequence numbers differ
+ * as if a firewall had randomised them.  But a firewall passes packets on: they keep
+ * their identification (SYN proxies) or their time stamp; where there is neither,
+ * their window.
+ */
+static bool made_anew(const struct marks *marks)
+{
+    if (marks->ids_same * 2 > marks->ids || marks->stamps_same * 2 > marks->stamps)
+        return false;
+    return marks->stamps > 0 || marks->windows_same * 10 < marks->votes * 9;
+}
+
 static void transform_learn(struct corr_work *work, const struct corr_vote *votes, size_t n,
                             struct corr_edge *edge)
 {
     uint32_t seq[2][2 * TRANSFORM_VOTES], ts[2][2 * TRANSFORM_VOTES];
     unsigned n_seq[2] = {0, 0}, n_ts[2] = {0, 0}, agree;
+    struct marks marks = {0};
 
     for (size_t i = 0; i < n && i < TRANSFORM_VOTES; i++) {
         const struct corr_obs *a, *b;
@@ -68,6 +101,7 @@ static void transform_learn(struct corr_work *work, const struct corr_vote *vote
         b = corr_store_obs(work->store, votes[i].obs_b);
         if (!(a->have & b->have & CORR_HAVE_TCP))
             continue;
+        marks_add(&marks, a, b);
         seq[a->dir][n_seq[a->dir]++] = b->seq - a->seq;
         if (a->tcp_flags & b->tcp_flags & CORR_TCP_ACK)
             seq[!a->dir][n_seq[!a->dir]++] = b->ack - a->ack;
@@ -84,6 +118,7 @@ static void transform_learn(struct corr_work *work, const struct corr_vote *vote
         if (n_ts[dir] > 0 && agree * 2 <= n_ts[dir])
             edge->dts[dir] = 0;
     }
+    edge->made_anew = (edge->dseq[0] != 0 || edge->dseq[1] != 0) && made_anew(&marks);
 }
 
 static bool scoped(const struct corr_conv *conv)
@@ -139,7 +174,7 @@ static bool edge_acceptable(struct corr_work *work, const struct corr_edge *edge
         return false;
     if (edge->same_tuple)
         return a->proto != 6 || edge->votes > 0 || sequences_agree(work, edge);
-    if (edge->votes == 0)
+    if (edge->votes == 0 || edge->made_anew)
         return false;
     /* Nothing translates multicast, broadcast and link-local addresses. */
     if (shared < 2 && (scoped(a) || scoped(b)))

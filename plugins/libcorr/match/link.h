@@ -27,6 +27,7 @@ struct corr_edge {
     uint32_t bits, votes;
     uint8_t flip;
     bool same_tuple;
+    bool made_anew; /* equal bytes in packets that one host took in and another made */
     uint32_t dseq[2], dts[2]; /* b minus a, by direction of a */
     uint32_t first[2], last[2]; /* observations of a, and of b, that voted: least and greatest */
 };

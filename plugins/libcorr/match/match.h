@@ -18,6 +18,7 @@
  *                  into packets: IDs, time stamps, and order-preserving
  *                  alignment under the learned delays
  *     packets.c    instances of cells become packets and sightings
+ *     applink.c    connections that a proxy joins: no packets, but what they carry
  *
  * No stage looks at a clock to decide identity unless the cell leaves a choice.
  */
@@ -64,6 +65,7 @@ struct corr_doubt {
 /* How a local flow began, by its directions. */
 struct corr_conv_seq {
     uint32_t first[2], isn[2];
+    uint32_t end[2]; /* behind the last payload byte; valid with has_first */
     bool has_first[2], has_isn[2];
     uint8_t ttl[2]; /* of the first packet; any protocol */
 };
@@ -106,6 +108,7 @@ void corr_cells_assign(struct corr_work *work, bool informed);
 void corr_packets_build(struct corr_work *work);
 void corr_groups_count(struct corr_work *work); /* of ambiguous sightings, by the final order */
 void corr_quotes_find(struct corr_work *work);
+void corr_applinks_find(struct corr_work *work); /* connections that a proxy joins */
 
 /* Flow and direction of an observation. */
 static inline uint32_t corr_work_flow_dir(const struct corr_work *work, uint32_t obs)

@@ -12,6 +12,7 @@
 #define TCP_HEADER 20
 #define UDP_HEADER 8
 #define SCTP_HEADER 12
+#define TOKEN_MIN 16 /* payload that may hold what token.c looks for */
 #define ICMP_HEADER 8       /* of echo and errors */
 #define ICMP_OTHER_HEADER 4 /* RFC 4443, section 2.1: what follows is the message body */
 
@@ -279,6 +280,8 @@ static bool parse_tcp(struct corr_walk *w, struct corr_parsed *p, struct corr_sp
     }
     corr_parse_payload(w, p, corr_span_skip(s, header));
     check_residual(p);
+    if (p->payload_cap >= TOKEN_MIN)
+        corr_parse_tokens(p);
     return true;
 }
 

@@ -194,6 +194,9 @@ uint32_t corr_parse_ah(struct corr_walk *w, struct corr_parsed *p, struct corr_s
 /* Makes the rest of the span the payload: lengths and digests. */
 void corr_parse_payload(const struct corr_walk *w, struct corr_parsed *p, struct corr_span s);
 
+/* token.c: looks at the captured payload, of which there is some. */
+void corr_parse_tokens(struct corr_parsed *p);
+
 /* quote.c: `s` begins with the IP header that an ICMP error quotes. */
 bool corr_parse_quote(const struct corr_walk *w, struct corr_quote *quote, struct corr_span s);
 

@@ -152,6 +152,25 @@ struct corr_quote {
     uint32_t mtu;                /* next-hop MTU of "too big" / "fragmentation needed", else 0 */
 };
 
+/* What a proxy carries over from one connection to another.  Columns: id. */
+/* clang-format off */
+#define CORR_TOKENS(X)                                                                \
+    X(PROXY)   /* connection that a PROXY header names: corr_token_of_tuple()     */ \
+    X(HELLO)   /* random of a TLS ClientHello                                     */ \
+    X(REQUEST) /* id that an HTTP request has in its head                         */
+/* clang-format on */
+enum corr_token_kind {
+#define CORR_ROW(id) CORR_TOKEN_##id,
+    CORR_TOKENS(CORR_ROW)
+#undef CORR_ROW
+};
+
+struct corr_token {
+    uint64_t value; /* digest */
+    uint8_t kind;   /* enum corr_token_kind */
+};
+#define CORR_TOKENS_MAX 2 /* in one segment: a PROXY header, and what follows it */
+
 /*
  * Payload means: bytes above the L4 header (TCP, UDP, SCTP, echo), above the IP
  * header (CORR_KIND_IP, FRAGMENT), above the ICMP header (other ICMP), or above
@@ -209,9 +228,16 @@ struct corr_parsed {
 
     struct corr_quote quote;
 
+    uint8_t n_tokens; /* TCP only */
+    struct corr_token tokens[CORR_TOKENS_MAX];
+
     const char *unknown; /* static text: "wtap link type 220", "IPv6 extension 253" ..., or NULL */
     const uint8_t *payload; /* into frame->data: first payload byte, NULL if none captured */
 };
+
+/* The value of a PROXY header that names this connection. */
+uint64_t corr_token_of_tuple(const struct corr_addr *src, uint16_t src_port,
+                             const struct corr_addr *dst, uint16_t dst_port);
 
 /* Digests of `len` payload bytes, all of them there, as in corr_parsed. */
 void corr_parse_digests(struct corr_parsed *p, const uint8_t *bytes, uint32_t len);

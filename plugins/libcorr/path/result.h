@@ -159,6 +159,37 @@ struct corr_clock_piece {
     bool has_drift;
 };
 
+/* By what a proxy's two connections were found to belong together.  Columns: id, word. */
+/* clang-format off */
+#define CORR_LINKS(X)                                                                            \
+    X(PROXY,   "proxy-header") /* the second one names the first                              */ \
+    X(HELLO,   "tls-hello")    /* one TLS session passes through                              */ \
+    X(REQUEST, "request-id")   /* requests carry the same id                                  */ \
+    X(STREAM,  "byte-stream")  /* the same bytes in both directions                           */
+/* clang-format on */
+enum corr_link_how {
+#define CORR_ROW(id, word) CORR_LINK_##id,
+    CORR_LINKS(CORR_ROW)
+#undef CORR_ROW
+    CORR_LINK_COUNT
+};
+const char *corr_link_word(enum corr_link_how how);
+
+/*
+ * An application link: a proxy ended flow `front`, and carried on in flow `back`.
+ * Not one packet is the same.  Residence: from a request's last sighting before the
+ * proxy to its first behind it; of the fastest and of the slowest.
+ */
+struct corr_app_link {
+    uint32_t front, back; /* flows */
+    uint8_t how;          /* enum corr_link_how */
+    bool sure;            /* false: possible, by bytes and times alone */
+    bool has_residence;   /* the clocks of both points are comparable */
+    uint32_t requests;    /* requests that were linked; 1 where connections are */
+    uint32_t enter_frame, leave_frame; /* the first request, before and behind */
+    int64_t residence_min_ns, residence_max_ns, residence_error_ns;
+};
+
 struct corr_clock;  /* path/clock.h */
 struct corr_orders; /* path/order.h */
 struct corr_layers; /* layers/layers.h */
@@ -178,6 +209,7 @@ struct corr_result {
     uint32_t *obs_conv;     /* observation -> local flow after splitting */
     GArray *flows;          /* struct corr_flow */
     GArray *groups;         /* struct corr_group, by frame */
+    GArray *links;          /* struct corr_app_link, by (front, back, how) */
     GArray *latencies;      /* struct corr_latency by sighting, where no clock tells; else NULL */
     GPtrArray *missed;      /* GArray of uint32_t points */
     struct corr_clock *clock;

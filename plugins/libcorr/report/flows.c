@@ -26,6 +26,25 @@
     X(SEG_LOST,    "lost",      NULL, COUNT,  COLUMN, NULL, "Packets lost between them")           \
     X(SEG_LATENCY, "latency_s", NULL, OBJECT, COLUMN, latency_columns, "Latency, clocks corrected")
 
+#define RESIDENCE_COLUMNS(X)                                                                       \
+    X(RES_MIN,   "min",   NULL, TIME, COLUMN, NULL, "Of the fastest request")                      \
+    X(RES_MAX,   "max",   NULL, TIME, COLUMN, NULL, "Of the slowest")                              \
+    X(RES_ERROR, "error", NULL, TIME, COLUMN, NULL, "Half-width of the clock's bound")
+
+#define LINK_COLUMNS(X)                                                                            \
+    X(LINK_FLOW,      "flow",        NULL, COUNT,  COLUMN, NULL, "The other flow")                 \
+    X(LINK_ROLE,      "role",        NULL, TEXT,   COLUMN, NULL,                                   \
+      "client side: the other flow goes on to the server; server side: it comes from the client")  \
+    X(LINK_HOW,       "how",         NULL, TEXT,   COLUMN, NULL,                                   \
+      "proxy-header, tls-hello, request-id, byte-stream")                                          \
+    X(LINK_SURE,      "confidence",  NULL, TEXT,   COLUMN, NULL, "confirmed, possible")            \
+    X(LINK_REQUESTS,  "requests",    NULL, COUNT,  COLUMN, NULL,                                   \
+      "Requests with a common id; else connections: 1")                                            \
+    X(LINK_FRAMES,    "frames",      NULL, FRAMES, COLUMN, NULL,                                   \
+      "The first of them, before and behind the proxy")                                            \
+    X(LINK_RESIDENCE, "residence_s", NULL, OBJECT, COLUMN, residence_columns,                      \
+      "From the last point before the proxy to the first behind it, if clocks allow")
+
 #define COLUMNS(X)                                                                                 \
     X(FLOW,        "flow",            "flow",      COUNT,   COLUMN, NULL, "Its number: corr.flow") \
     X(PROTOCOL,    "protocol",        "protocol",  TEXT,    COLUMN, NULL, "Protocol")              \
@@ -53,18 +72,25 @@
     X(VIEWS,       "points",          NULL,        OBJECTS, COLUMN, view_columns,                  \
       "The endpoints at each point")                                                               \
     X(SEGMENTS,    "segments",        NULL,        OBJECTS, COLUMN, segment_columns,               \
-      "Per pair of neighbouring points and direction: packets, loss, latency")
+      "Per pair of neighbouring points and direction: packets, loss, latency")                     \
+    X(LINKS,       "links",           NULL,        OBJECTS, COLUMN, link_columns,                  \
+      "Flows that a proxy joins with this one: other packets, the same requests or bytes")
 /* clang-format on */
 
 enum { VIEW_COLUMNS(CORR_COLUMN_ENUM) };
 enum { LATENCY_COLUMNS(CORR_COLUMN_ENUM) };
 enum { SEGMENT_COLUMNS(CORR_COLUMN_ENUM) };
+enum { RESIDENCE_COLUMNS(CORR_COLUMN_ENUM) };
+enum { LINK_COLUMNS(CORR_COLUMN_ENUM) };
 enum { COLUMNS(CORR_COLUMN_ENUM) };
 static const struct corr_column view_columns[] = {VIEW_COLUMNS(CORR_COLUMN_INIT) CORR_COLUMN_END};
 static const struct corr_column latency_columns[] = {LATENCY_COLUMNS(CORR_COLUMN_INIT)
                                                          CORR_COLUMN_END};
 static const struct corr_column segment_columns[] = {SEGMENT_COLUMNS(CORR_COLUMN_INIT)
                                                          CORR_COLUMN_END};
+static const struct corr_column residence_columns[] = {RESIDENCE_COLUMNS(CORR_COLUMN_INIT)
+                                                           CORR_COLUMN_END};
+static const struct corr_column link_columns[] = {LINK_COLUMNS(CORR_COLUMN_INIT) CORR_COLUMN_END};
 static const struct corr_column columns[] = {COLUMNS(CORR_COLUMN_INIT) CORR_COLUMN_END};
 
 static void endpoint(const struct corr_conv *conv, unsigned end, GString *text)
@@ -114,6 +140,49 @@ static void add_segments(const struct corr_result *r, struct corr_segments *segm
         corr_cell_set_time(latency, C_P50, l.p50);
         corr_cell_set_time(latency, C_MAX, l.max);
         corr_cell_set_time(latency, C_ERROR, segment->error_ns);
+    }
+}
+
+/* Where a proxy carries this flow on, or from where. */
+static void add_links(const struct corr_result *r, uint32_t flow, struct corr_row *row)
+{
+    for (unsigned i = 0; i < r->links->len; i++) {
+        const struct corr_app_link *link = &g_array_index(r->links, struct corr_app_link, i);
+        bool front = link->front == flow;
+
+        if (!front && link->back != flow)
+            continue;
+        struct corr_row *sub = corr_cell_add_row(row, C_LINKS, link_columns);
+        corr_cell_set_count(sub, C_LINK_FLOW, (front ? link->back : link->front) + 1);
+        corr_cell_set_text(sub, C_LINK_ROLE, front ? "client side" : "server side");
+        corr_cell_set_text(sub, C_LINK_HOW, corr_link_word(link->how));
+        corr_cell_set_text(sub, C_LINK_SURE, link->sure ? "confirmed" : "possible");
+        corr_cell_set_count(sub, C_LINK_REQUESTS, link->requests);
+        corr_cell_add_frame(sub, C_LINK_FRAMES, link->enter_frame);
+        corr_cell_add_frame(sub, C_LINK_FRAMES, link->leave_frame);
+        if (!link->has_residence)
+            continue;
+        struct corr_row *residence = corr_cell_add_row(sub, C_LINK_RESIDENCE, residence_columns);
+        corr_cell_set_time(residence, C_RES_MIN, link->residence_min_ns);
+        corr_cell_set_time(residence, C_RES_MAX, link->residence_max_ns);
+        corr_cell_set_time(residence, C_RES_ERROR, link->residence_error_ns);
+    }
+}
+
+/* "; a proxy carries it on in flow 7": for people, who do not see the list. */
+static void append_links(const struct corr_result *r, uint32_t flow, GString *text)
+{
+    for (unsigned i = 0; i < r->links->len; i++) {
+        const struct corr_app_link *link = &g_array_index(r->links, struct corr_app_link, i);
+
+        if (link->front == flow)
+            g_string_append_printf(text, "; a proxy %s it on in flow %u (%s)",
+                                   link->sure ? "carries" : "may carry", link->back + 1,
+                                   corr_link_word(link->how));
+        else if (link->back == flow)
+            g_string_append_printf(text, "; a proxy %s flow %u (%s)",
+                                   link->sure ? "made it for" : "may have made it for",
+                                   link->front + 1, corr_link_word(link->how));
     }
 }
 
@@ -226,12 +295,14 @@ static void add_row(const struct corr_result *r, uint32_t number, const struct s
         corr_cell_set_text(row, C_RESPONDER, text->str);
         g_string_truncate(text, 0);
         append_what(r, &ends, sums, text);
+        append_links(r, number, text);
         corr_cell_set_text(row, C_WHAT, text->str);
         add_views(r, flow, row);
     }
     add_path(r, row, C_PATH, sums->longest[0]);
     add_path(r, row, C_PATH_BACK, sums->longest[1]);
     add_segments(r, segments, row);
+    add_links(r, number, row);
 }
 
 void corr_build_flows(const struct corr_result *r, const struct corr_frame_set *frames,

@@ -36,6 +36,7 @@ struct corr_store *corr_store_new(const struct corr_config *config)
     store->contexts = g_array_new(FALSE, FALSE, sizeof(struct corr_context));
     store->l2s = g_array_new(FALSE, FALSE, sizeof(struct corr_l2));
     store->extras = g_array_new(FALSE, FALSE, sizeof(struct corr_extra));
+    store->tokens = g_array_new(FALSE, FALSE, sizeof(struct corr_said_token));
     store->larges = g_array_new(FALSE, FALSE, sizeof(struct corr_large));
     store->large_bytes = g_byte_array_new();
     store->options = g_array_new(FALSE, FALSE, sizeof(struct corr_options));
@@ -61,6 +62,7 @@ void corr_store_free(struct corr_store *store)
     g_array_unref(store->contexts);
     g_array_unref(store->l2s);
     g_array_unref(store->extras);
+    g_array_unref(store->tokens);
     g_array_unref(store->larges);
     g_byte_array_unref(store->large_bytes);
     g_array_unref(store->options);
@@ -394,6 +396,11 @@ static void packet_append(struct corr_store *store, const struct corr_frame *fra
         obs.extra = store->extras->len;
         g_array_append_val(store->extras, extra);
     }
+    for (unsigned i = 0; i < packet->n_tokens; i++) {
+        struct corr_said_token token = {packet->tokens[i], store->obs->len};
+
+        g_array_append_val(store->tokens, token);
+    }
     large_keep(store, &obs, packet);
     corr_options_keep(store, packet);
     g_array_append_val(store->obs, obs);
@@ -438,6 +445,10 @@ static void take_back(struct corr_store *store, uint32_t number)
 {
     while (store->obs->len > 0 && corr_store_obs(store, store->obs->len - 1)->frame >= number)
         g_array_set_size(store->obs, store->obs->len - 1);
+    while (store->tokens->len > 0 &&
+           g_array_index(store->tokens, struct corr_said_token, store->tokens->len - 1).obs >=
+               store->obs->len)
+        g_array_set_size(store->tokens, store->tokens->len - 1);
     while (store->larges->len > 0) {
         const struct corr_large *last =
             &g_array_index(store->larges, struct corr_large, store->larges->len - 1);

@@ -117,6 +117,12 @@ struct corr_unusable {
     const char *why; /* key of the point's `unknown`; NULL: counted in n_refused */
 };
 
+/* A token of an observation. */
+struct corr_said_token {
+    struct corr_token token;
+    uint32_t obs;
+};
+
 /*
  * A UDP datagram too large for one Ethernet frame, though no fragment: the
  * sender's card cut it into slices, or the receiver joined them.  Nobody knows yet
@@ -144,6 +150,7 @@ struct corr_store {
     GArray *l2s;      /* struct corr_l2 */
     GArray *unusable; /* struct corr_unusable, in frame order */
     GArray *extras;   /* struct corr_extra */
+    GArray *tokens;   /* struct corr_said_token, in frame order */
     GArray *larges;   /* struct corr_large, in frame order */
     GByteArray *large_bytes;
     GArray *options;  /* struct corr_options */
