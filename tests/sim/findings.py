@@ -101,6 +101,7 @@ B18 loss@u1>u2
 B22 alone
 B23b loss@fwo>srv nat@fwi>fwo repair@fwo>srv
 B23c cut@fwo cut@srv
+C04 loss@fwo>fwi
 C04b loss@srv>fwo nat@fwi>fwo
 C04c loss@srv>fwo
 C03 loss@fwo>fwi repair@fwo>fwi

@@ -350,7 +350,8 @@ static void cell_take(struct corr_work *work, uint32_t c, const uint32_t *obs, u
 
         if (!informed || corr_pair_shifted(work, cell, obs[i - 1], obs[i]))
             fits = !corr_pair_left_link(work, obs[i - 1], obs[i]) &&
-                   !corr_pair_shifted(work, cell, obs[i - 1], obs[i]);
+                   !corr_pair_shifted(work, cell, obs[i - 1], obs[i]) &&
+                   !corr_pair_split_handshake(work, obs[i - 1], obs[i]);
         else if (!(a->have & b->have & CORR_HAVE_IP_ID && a->ip_id == b->ip_id && a->ip_id != 0 &&
                    a->dfull == b->dfull) ||
                  corr_pair_left_link(work, obs[i - 1], obs[i]))

@@ -27,6 +27,7 @@ double corr_pair_score(const struct corr_work *work, const struct corr_cell *cel
 
 /* The parts of it that are asked alone: see score.c. */
 bool corr_pair_left_link(const struct corr_work *work, uint32_t i, uint32_t k);
+bool corr_pair_split_handshake(const struct corr_work *work, uint32_t i, uint32_t k);
 bool corr_pair_shifted(const struct corr_work *work, const struct corr_cell *cell, uint32_t i,
                        uint32_t k);
 bool corr_pair_numbered(const struct corr_work *work, uint32_t i, uint32_t k, bool *known);

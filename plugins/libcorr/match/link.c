@@ -162,6 +162,24 @@ static bool sequences_agree(const struct corr_work *work, const struct corr_edge
     return near;
 }
 
+/* Did one conversation begin with two handshakes?  A SYN proxy answers in the server's name. */
+static bool handshakes_differ(const struct corr_work *work, const struct corr_edge *edge)
+{
+    const struct corr_conv_seq *a = &work->conv_seq[edge->conv_a];
+    const struct corr_conv_seq *b = &work->conv_seq[edge->conv_b];
+
+    for (unsigned d = 0; d < 2; d++) {
+        unsigned e = d ^ edge->flip;
+        int32_t gap = (int32_t)(a->first[d] - b->first[e]);
+
+        if (a->has_isn[d] && b->has_isn[e] && a->isn[d] != b->isn[e])
+            return true;
+        if (a->has_first[d] && b->has_first[e] && (gap > NEAR_SEQUENCES || gap < -NEAR_SEQUENCES))
+            return true;
+    }
+    return false;
+}
+
 static bool edge_acceptable(struct corr_work *work, const struct corr_edge *edge)
 {
     const struct corr_conv *a = corr_result_conv(work->result, edge->conv_a);
@@ -172,8 +190,10 @@ static bool edge_acceptable(struct corr_work *work, const struct corr_edge *edge
     if (a->proto != b->proto &&
         !((a->proto == 1 && b->proto == 58) || (a->proto == 58 && b->proto == 1)))
         return false;
+    /* Equal SYNs are not enough: what was added to the other direction is still to be learned. */
     if (edge->same_tuple)
-        return a->proto != 6 || edge->votes > 0 || sequences_agree(work, edge);
+        return a->proto != 6 || (edge->votes > 0 && !handshakes_differ(work, edge)) ||
+               sequences_agree(work, edge);
     if (edge->votes == 0 || edge->made_anew)
         return false;
     /* Nothing translates multicast, broadcast and link-local addresses. */

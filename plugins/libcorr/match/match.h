@@ -163,6 +163,17 @@ static inline uint32_t corr_work_tsval(const struct corr_work *work, uint32_t i)
     return obs->tsval - work->dts[work->result->obs_conv[i]][obs->dir];
 }
 
+/*
+ * Was only one direction's numbering changed between two local flows of a flow?  A SYN
+ * proxy does that: it made the handshake on one side before that on the other.
+ */
+static inline bool corr_work_split_handshake(const struct corr_work *work, uint32_t a, uint32_t b)
+{
+    unsigned flip = work->result->conv_flip[a] ^ work->result->conv_flip[b];
+
+    return (work->dseq[a][0] != work->dseq[b][flip]) != (work->dseq[a][1] != work->dseq[b][!flip]);
+}
+
 /* Sorts by key, stably: 16-byte records, radix. */
 struct corr_keyed {
     uint64_t key;

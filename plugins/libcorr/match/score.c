@@ -155,6 +155,25 @@ bool corr_pair_shifted(const struct corr_work *work, const struct corr_cell *cel
 }
 
 /*
+ * A SYN proxy shifts the numbers of one direction, because it made the handshake on
+ * one side before that on the other: SYN and SYN-ACK of both sides are different
+ * packets though their numbers agree.  Identification, options or a window of 0 show
+ * it; a firewall that shifts one direction passes them on as they are.
+ */
+bool corr_pair_split_handshake(const struct corr_work *work, uint32_t i, uint32_t k)
+{
+    const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
+
+    if (a->kind != CORR_KIND_TCP || !(a->tcp_flags & b->tcp_flags & CORR_TCP_SYN) ||
+        !corr_work_split_handshake(work, work->result->obs_conv[i], work->result->obs_conv[k]))
+        return false;
+    if (a->have & b->have & CORR_HAVE_IP_ID && (a->ip_id != 0 || b->ip_id != 0))
+        return a->ip_id != b->ip_id;
+    return (a->window == 0) != (b->window == 0) ||
+           (a->have & b->have & CORR_HAVE_OPTIONS && a->opt_hash != b->opt_hash);
+}
+
+/*
  * A capture that numbers packets itself (epb_packetid) decides; `known` tells
  * whether it numbered both.  Numbers of different sections do not compare.
  */
@@ -179,7 +198,8 @@ double corr_pair_score(const struct corr_work *work, const struct corr_cell *cel
 
     if (corr_pair_numbered(work, i, k, &known))
         return CORR_SCORE_NUMBERED;
-    if (known || corr_pair_left_link(work, i, k) || corr_pair_shifted(work, cell, i, k))
+    if (known || corr_pair_left_link(work, i, k) || corr_pair_shifted(work, cell, i, k) ||
+        corr_pair_split_handshake(work, i, k))
         return CORR_SCORE_IMPOSSIBLE;
     score = score_delay(work, i, k, cell->flow * 2 + cell->dir, jitter);
     if (score <= CORR_SCORE_IMPOSSIBLE)

@@ -383,6 +383,10 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
         judge_unpassed(j, packet, index, last, stand);
         return;
     }
+    /* A SYN proxy takes in the handshake of one side and makes that of the other anew. */
+    if (at->kind == CORR_KIND_TCP && at->tcp_flags & CORR_TCP_SYN &&
+        corr_work_split_handshake(j->work, conv, way.to))
+        return;
     q = corr_result_conv(j->result, way.to)->point;
     others = corr_judge_others(j, index, obs, way.to);
     if ((corr_judge_acked_from(j, index, way.to) && !others.delivered) ||
