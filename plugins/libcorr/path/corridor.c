@@ -11,10 +11,45 @@ void corr_corridor_init(struct corr_corridor *c, int64_t t0_ns, int64_t base_ns)
     c->t0_ns = t0_ns;
     c->base_ns = base_ns;
     c->n = 4;
+    c->slowest = 1;
+    c->fastest = -1;
     for (unsigned i = 0; i < 4; i++) {
         c->a[i] = i == 1 || i == 2 ? FAR_NS : -FAR_NS;
         c->b[i] = i >= 2 ? CORR_CORRIDOR_MAX_DRIFT : -CORR_CORRIDOR_MAX_DRIFT;
     }
+}
+
+static void corners_see(struct corr_corridor *c, double t)
+{
+    c->seen_t = t;
+    c->seen_least = c->slowest = INFINITY;
+    c->seen_greatest = c->fastest = -INFINITY;
+    for (unsigned i = 0; i < c->n; i++) {
+        double value = c->a[i] + c->b[i] * t;
+
+        c->seen_least = value < c->seen_least ? value : c->seen_least;
+        c->seen_greatest = value > c->seen_greatest ? value : c->seen_greatest;
+        c->slowest = c->b[i] < c->slowest ? c->b[i] : c->slowest;
+        c->fastest = c->b[i] > c->fastest ? c->b[i] : c->fastest;
+    }
+}
+
+/*
+ * Most limits cut nothing, and most of these are far from doing so: that is known without
+ * a look at the corners, from where they were at another time and how fast they move.
+ */
+static bool is_far(const struct corr_corridor *c, double t, double limit, bool upper)
+{
+    double dt = t - c->seen_t, edge;
+
+    if (c->slowest > c->fastest)
+        return false;
+    if (upper)
+        edge = c->seen_greatest + (dt > 0 ? c->fastest : c->slowest) * dt;
+    else
+        edge = c->seen_least + (dt > 0 ? c->slowest : c->fastest) * dt;
+    /* Beyond what rounding could hide. */
+    return (upper ? limit - edge : edge - limit) > 1 + fabs(edge) * 1e-9;
 }
 
 bool corr_corridor_limit(struct corr_corridor *c, int64_t t_ns, int64_t limit_ns, bool upper)
@@ -25,13 +60,17 @@ bool corr_corridor_limit(struct corr_corridor *c, int64_t t_ns, int64_t limit_ns
     unsigned n = 0;
     bool cuts = false, any = false;
 
+    if (is_far(c, t, limit, upper))
+        return true;
     for (unsigned i = 0; i < c->n; i++) {
         left[i] = sign * (limit - c->a[i] - c->b[i] * t);
         cuts |= left[i] < 0;
         any |= left[i] >= 0;
     }
-    if (!cuts)
+    if (!cuts) {
+        corners_see(c, t);
         return true;
+    }
     if (!any)
         return false;
     for (unsigned i = 0; i < c->n; i++) {
@@ -56,6 +95,7 @@ bool corr_corridor_limit(struct corr_corridor *c, int64_t t_ns, int64_t limit_ns
         c->a[c->n] = a[i];
         c->b[c->n++] = b[i];
     }
+    corners_see(c, t);
     return true;
 }
 

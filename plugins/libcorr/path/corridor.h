@@ -21,6 +21,10 @@ struct corr_corridor {
     int64_t t0_ns, base_ns; /* coordinates begin here */
     unsigned n;             /* corners; 0: nothing is left */
     double a[CORR_CORRIDOR_CORNERS], b[CORR_CORRIDOR_CORNERS]; /* ns; ns per s */
+
+    /* What the corners say at one moment, ns from base_ns: bounds what they say at others. */
+    double seen_t, seen_least, seen_greatest; /* s, ns */
+    double slowest, fastest;                  /* ns/s; slowest > fastest: nothing was seen yet */
 };
 
 /* All lines, around (t0, base). */
