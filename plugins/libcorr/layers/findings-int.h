@@ -75,6 +75,14 @@ void corr_rule_middlebox(struct corr_inquiry *q);
 void corr_rule_receiver(struct corr_inquiry *q);
 void corr_rule_small_window(struct corr_inquiry *q);
 void corr_rule_delayed_ack(struct corr_inquiry *q);
+void corr_rule_server(struct corr_inquiry *q);
+void corr_rule_resolver(struct corr_inquiry *q);
+void corr_rule_lookup_again(struct corr_inquiry *q);
+void corr_rule_tls_turns(struct corr_inquiry *q);
+void corr_rule_pipelined(struct corr_inquiry *q);
+void corr_rule_slow_by_loss(struct corr_inquiry *q);
+void corr_rule_slow_reader(struct corr_inquiry *q);
+void corr_rule_time(struct corr_inquiry *q);
 void corr_rule_nothing(struct corr_inquiry *q);
 
 /* A new finding about what lies between two points, or at one (CORR_NONE: none); sets `where`. */
@@ -93,6 +101,21 @@ static inline const char *corr_inquiry_point(const struct corr_inquiry *q, uint3
     return corr_store_point(q->r->store, point)->name;
 }
 char *corr_inquiry_quoted(const struct corr_inquiry *q, uint32_t point);
+
+/* Shorter waits explain nothing that anybody notices. */
+#define CORR_CHAIN_NS INT64_C(50000000)
+
+struct corr_transaction; /* layers/phases.h */
+
+/* rules_phases.c, for the rules on chains, too: does the transaction count? */
+bool corr_inquiry_counts(const struct corr_inquiry *q, const struct corr_transaction *t);
+/* The end that sends direction `dir` of a local flow's flow: "10.0.0.1:5"; g_free(). */
+char *corr_inquiry_end(const struct corr_inquiry *q, uint32_t conv, unsigned dir);
+/* Appends "transaction 4 (GET /index.html, 10.1.0.10:45000 > 203.0.113.5:80)". */
+void corr_inquiry_transaction(const struct corr_inquiry *q, uint32_t number, GString *text);
+/* Because packets of the flow were lost here and there. */
+void corr_inquiry_say_losses(const struct corr_inquiry *q, uint32_t flow,
+                             struct corr_insight *insight);
 
 /* "1 packet", "12 packets" */
 #define CORR_PLURAL(n) ((n) == 1 ? "" : "s")

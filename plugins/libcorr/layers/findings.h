@@ -109,6 +109,22 @@
       "Receivers whose window is too small for the path")                                          \
     X(delayed_ack, L4, corr_rule_delayed_ack,                                                      \
       "Small writes that wait for delayed acknowledgements")                                       \
+    X(server, L7, corr_rule_server,                                                                \
+      "Servers that answer slowly")                                                                \
+    X(resolver, L7, corr_rule_resolver,                                                            \
+      "Resolvers that answer slowly")                                                              \
+    X(lookup_again, L7, corr_rule_lookup_again,                                                    \
+      "Name lookups that had to be repeated")                                                      \
+    X(tls_turns, L7, corr_rule_tls_turns,                                                          \
+      "TLS handshakes that needed one more turn")                                                  \
+    X(pipelined, L7, corr_rule_pipelined,                                                          \
+      "Responses that waited for others before them")                                              \
+    X(slow_by_loss, L4_L7, corr_rule_slow_by_loss,                                                 \
+      "Phases that waited for lost segments to be sent again")                                     \
+    X(slow_reader, L4_L7, corr_rule_slow_reader,                                                   \
+      "Phases that waited for a receiver to read")                                                 \
+    X(time, END, corr_rule_time,                                                                   \
+      "Where the time of all transactions went")                                                   \
     X(nothing,      END,     corr_rule_nothing,                                                    \
       "Nothing is wrong, as far as the captures can tell")
 /* clang-format on */

@@ -7,6 +7,7 @@
 #include "path/text.h"
 
 #define LOSS_ERROR 0.01 /* share from which a loss is more than a nuisance: layers/grade.h */
+#define LOSS_ERROR_N 3  /* a share of fewer says little */
 #define BURST_NS INT64_C(200000000) /* losses closer than this belong together */
 #define BURST_SHARE 0.8
 #define BURST_FLOWS 3
@@ -145,7 +146,7 @@ static void tell(struct corr_inquiry *q, enum corr_rule rule, uint8_t cause, con
         uint64_t lost = segment ? segment->lost : loss->n;
         double share = (double)loss->n / (double)(passed + MAX(lost, loss->n));
         bool acks = only_acks(q, loss);
-        bool bad = share > LOSS_ERROR && !acks;
+        bool bad = share > LOSS_ERROR && loss->n >= LOSS_ERROR_N && !acks;
         g_autoptr(GString) text = g_string_new(NULL);
         struct corr_insight *insight =
             corr_insight_add(q, rule,

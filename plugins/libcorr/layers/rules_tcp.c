@@ -136,8 +136,12 @@ void corr_rule_repair(struct corr_inquiry *q)
     for (unsigned i = 0; i < tcp->incidents->len; i++) {
         const struct corr_tcp_incident *incident =
             &g_array_index(tcp->incidents, struct corr_tcp_incident, i);
-        if (incident->events & CORR_TCP_BIT(RETRANSMISSION) && incident->lost_after != CORR_NONE &&
-            counts(q, incident->flow))
+        if (!(incident->events & CORR_TCP_BIT(RETRANSMISSION)) ||
+            incident->lost_after == CORR_NONE || !counts(q, incident->flow))
+            continue;
+        /* Of a flow that is blocked nothing was repaired. */
+        if (incident->original == CORR_NONE ||
+            corr_result_packet(q->r, incident->original)->fate != CORR_FATE_BLOCKED)
             add_repair(q, repairs, incident);
     }
     for (unsigned i = 0; i < tcp->stalls->len; i++) {
