@@ -69,6 +69,17 @@ bool corr_app_residence(const struct corr_result *r, uint32_t enter, uint32_t le
     return true;
 }
 
+bool corr_app_linked(const struct corr_applinks *links, uint32_t front, uint32_t back)
+{
+    for (unsigned how = 0; how < CORR_LINK_COUNT; how++) {
+        uint64_t key = corr_hash_mix((uint64_t)front << 32 | back, how);
+
+        if (g_hash_table_contains(links->by_pair, &key))
+            return true;
+    }
+    return false;
+}
+
 void corr_app_link_add(struct corr_applinks *links, const struct corr_app_link *link)
 {
     uint64_t key = corr_hash_mix((uint64_t)link->front << 32 | link->back, link->how);

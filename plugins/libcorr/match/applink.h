@@ -21,6 +21,9 @@ bool corr_app_front(const struct corr_result *r, uint32_t front, uint32_t back);
 bool corr_app_residence(const struct corr_result *r, uint32_t enter, uint32_t leave,
                         int64_t *time_ns, int64_t *error_ns);
 
+/* Is this pair linked already, by whatever? */
+bool corr_app_linked(const struct corr_applinks *links, uint32_t front, uint32_t back);
+
 /* Adds one request or connection to the link of this pair. */
 void corr_app_link_add(struct corr_applinks *links, const struct corr_app_link *link);
 /* Likewise, with times and frames by two observations: into the proxy, and out of it. */

@@ -170,7 +170,7 @@ static void streams_pair(struct corr_applinks *links, uint32_t front, uint32_t b
 {
     uint32_t enter = links->first_data[front], leave = links->first_data[back];
 
-    if (enter != CORR_NONE && leave != CORR_NONE)
+    if (enter != CORR_NONE && leave != CORR_NONE && !corr_app_linked(links, front, back))
         corr_app_link_pair(links,
                            (struct corr_app_link){
                                .front = front, .back = back, .how = CORR_LINK_STREAM, .sure = sure},
@@ -213,18 +213,34 @@ static bool interleave(const struct corr_applinks *links, const struct profile *
     return true;
 }
 
-/*
- * Equal conversations.  Two make a pair, surely if one host ends the first and
- * begins the second.  Of more, as many must end there as begin, and their times must
- * leave no choice, or nobody can tell which belongs to which.
- */
-static void run_link(struct corr_applinks *links, const struct profile *run, size_t n)
+/* Initiator's (0) or responder's (1) address, as the first member shows it. */
+static const struct corr_addr *address_of(const struct corr_result *r, uint32_t flow, unsigned end)
 {
-    const struct profile *fronts[ALIKE_MAX], *backs[ALIKE_MAX];
-    unsigned n_fronts = 0, n_backs = 0;
+    const struct corr_member *member =
+        &g_array_index(corr_result_flow(r, flow)->convs, struct corr_member, 0);
 
-    if (n > ALIKE_MAX)
-        return;
+    return &corr_result_conv(r, member->conv)->end[end ^ member->flip].addr;
+}
+
+static bool same_hosts(const struct corr_result *r, uint32_t a, uint32_t b)
+{
+    return corr_addr_equal(address_of(r, a, 0), address_of(r, b, 0)) &&
+           corr_addr_equal(address_of(r, a, 1), address_of(r, b, 1));
+}
+
+static bool strangers(const struct corr_result *r, uint32_t a, uint32_t b)
+{
+    for (unsigned x = 0; x < 2; x++)
+        for (unsigned y = 0; y < 2; y++)
+            if (corr_addr_equal(address_of(r, a, x), address_of(r, b, y)))
+                return false;
+    return true;
+}
+
+/* Which of them end at a host that begins others, and which begin there? */
+static void sides_by_host(const struct corr_applinks *links, const struct profile *run, size_t n,
+                          const struct profile **sides[2], unsigned count[2])
+{
     for (size_t i = 0; i < n; i++) {
         bool is_front = false, is_back = false;
 
@@ -232,25 +248,62 @@ static void run_link(struct corr_applinks *links, const struct profile *run, siz
             is_front |= k != i && corr_app_front(links->result, run[i].flow, run[k].flow);
             is_back |= k != i && corr_app_front(links->result, run[k].flow, run[i].flow);
         }
-        if (is_front && !is_back)
-            fronts[n_fronts++] = &run[i];
-        if (is_back && !is_front)
-            backs[n_backs++] = &run[i];
+        if (is_front != is_back)
+            sides[is_back][count[is_back]++] = &run[i];
     }
-    if (n == 2 && n_fronts == 0) {
-        bool forth = follows(links, run[0].flow, run[1].flow);
+}
 
-        if (forth != follows(links, run[1].flow, run[0].flow))
-            streams_pair(links, run[!forth].flow, run[forth].flow, false);
-        return;
+/* A proxy may have an address on each side: then there are two pairs of hosts, all different. */
+static void sides_by_pair(const struct corr_applinks *links, const struct profile *run, size_t n,
+                          const struct profile **sides[2], unsigned count[2])
+{
+    for (size_t i = 0; i < n; i++) {
+        bool other = !same_hosts(links->result, run[0].flow, run[i].flow);
+
+        if (other &&
+            (!strangers(links->result, run[0].flow, run[i].flow) ||
+             (count[1] > 0 && !same_hosts(links->result, sides[1][0]->flow, run[i].flow)))) {
+            count[0] = count[1] = 0;
+            return;
+        }
+        sides[other][count[other]++] = &run[i];
     }
-    /* Flows are numbered by their first frames, so both lists are in order of time. */
-    if (n_fronts != n_backs || n_fronts + n_backs != n ||
-        !((take_turns(links, fronts, n_fronts) && take_turns(links, backs, n_backs)) ||
-          interleave(links, fronts, backs, n_fronts)))
+    if (count[1] > 0 && follows(links, sides[1][0]->flow, sides[0][0]->flow) &&
+        !follows(links, sides[0][0]->flow, sides[1][0]->flow)) {
+        const struct profile **swap = sides[0];
+        unsigned swapped = count[0];
+
+        sides[0] = sides[1];
+        sides[1] = swap;
+        count[0] = count[1];
+        count[1] = swapped;
+    }
+}
+
+/*
+ * Equal conversations: as many must end at the proxy as begin there, and their times
+ * must leave no choice which belongs to which.  Sure if one host shows to be the
+ * proxy; where it has two addresses, it is only possible.
+ */
+static void run_link(struct corr_applinks *links, const struct profile *run, size_t n)
+{
+    const struct profile *fronts[ALIKE_MAX], *backs[ALIKE_MAX], **sides[2] = {fronts, backs};
+    unsigned count[2] = {0, 0};
+    bool sure;
+
+    if (n > ALIKE_MAX)
         return;
-    for (unsigned i = 0; i < n_fronts; i++)
-        streams_pair(links, fronts[i]->flow, backs[i]->flow, true);
+    sides_by_host(links, run, n, sides, count);
+    sure = count[0] + count[1] > 0;
+    if (!sure)
+        sides_by_pair(links, run, n, sides, count);
+    /* Flows are numbered by their first frames, so both lists are in order of time. */
+    if (count[0] != count[1] || count[0] + count[1] != n ||
+        !((take_turns(links, sides[0], count[0]) && take_turns(links, sides[1], count[1])) ||
+          interleave(links, sides[0], sides[1], count[0])))
+        return;
+    for (unsigned i = 0; i < count[0]; i++)
+        streams_pair(links, sides[0][i]->flow, sides[1][i]->flow, sure);
 }
 
 /* Keeps what is not alone: profiles are sorted. */
