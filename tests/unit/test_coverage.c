@@ -2,6 +2,7 @@
 /* test_coverage.c - what the pre-flight check says of time: overlap, outages, clocks, pings. */
 #include "layers/capture.h"
 #include "layers/coverage.h"
+#include "layers/segment.h"
 #include "world.h"
 
 /* Requests and answers between two points, every 100 ms; `hears` says when the second listens. */
@@ -202,6 +203,37 @@ static void pings(void)
     }
 }
 
+/* One way only, clocks an hour apart that drift: 0 to 99 us above the least, evenly. */
+static void variation(void)
+{
+    struct world *w = net();
+    struct corr_segments *segments = corr_segments_new();
+    const struct corr_segment *segment;
+    int64_t p95 = 0;
+
+    w->clocks[1].offset_ns = SEC(3600);
+    w->clocks[1].drift_ppm = 80;
+    for (unsigned i = 0; i < 1000; i++) {
+        struct shape p = udp(1, 5000, 2, 53, 1 + i);
+
+        p.ip_id = (uint16_t)(i + 1);
+        world_see(w, 0, MS(10 * i), &p);
+        p.ttl = 63;
+        world_see(w, 1, MS(10 * i + 5) + US(i * 37 % 100), &p);
+    }
+    world_run(w);
+    for (uint32_t i = 0; i < result_of(w)->packets->len; i++)
+        corr_segments_add(segments, result_of(w), i);
+    segment = corr_segment_find(segments, 0, 1);
+    g_assert_nonnull(segment);
+    g_assert_cmpuint(segment->latencies->len, ==, 0);
+    g_assert_true(corr_segment_variation(segment, &p95));
+    g_assert_cmpint(p95, >=, US(92));
+    g_assert_cmpint(p95, <=, US(97));
+    corr_segments_free(segments);
+    world_free(w);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -212,5 +244,6 @@ int main(int argc, char **argv)
     g_test_add_func("/coverage/a clock that was set is named", was_set);
     g_test_add_func("/coverage/frames stamped earlier than the one before", disorder);
     g_test_add_func("/coverage/a steady ping is named, others are not", pings);
+    g_test_add_func("/coverage/one way, drifting clocks: delay variation all the same", variation);
     return g_test_run();
 }

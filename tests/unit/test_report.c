@@ -298,8 +298,9 @@ static void test_csv_is_rfc_4180(void)
     g_assert_cmpstr(
         csv, ==,
         "from,to,packets,lost,loss,missed,reordered,duplicated,latency_s.min,latency_s.p50,"
-        "latency_s.p95,latency_s.p99,latency_s.max,latency_s.error,pdv_s,rtt_min_s\r\n"
-        "\"a,\"\"b\"\"\",client,1,0,0,0,0,0,0.001,0.001,0.001,0.001,0.001,0.00002,0,\r\n");
+        "latency_s.p95,latency_s.p99,latency_s.max,latency_s.error,latency_s.clock_limited,"
+                    "latency_s.p50_at_most,pdv_s,rtt_min_s\r\n"
+        "\"a,\"\"b\"\"\",client,1,0,0,0,0,0,0.001,0.001,0.001,0.001,0.001,0.00002,,,0,\r\n");
     corr_report_table_free(t);
     t = BUILD(flows, &b, NULL);
     g_autofree char *flows = corr_render_csv(t);

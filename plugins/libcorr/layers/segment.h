@@ -5,6 +5,11 @@
 
 #include "path/result.h"
 
+/* When a packet passed `from`, and how much later, by the other clock, `to`. */
+struct corr_delay_raw {
+    int64_t t_ns, d_ns;
+};
+
 /* What packets did between `from` and `to`, in this direction. */
 struct corr_segment {
     uint32_t number;   /* index in rows */
@@ -12,6 +17,7 @@ struct corr_segment {
     uint64_t packets, lost, missed, reordered, duplicated;
     GArray *latencies; /* int64_t, nanoseconds */
     int64_t error_ns;  /* the worst */
+    GArray *raw;       /* struct corr_delay_raw: where the clocks' offset is not known */
     GArray *windows;   /* raw time differences: smallest per window, see segment.c */
 };
 
@@ -51,6 +57,13 @@ struct corr_percentiles {
 
 /* Nearest rank; false if no latency is known.  Sorts `latencies` (int64_t, nanoseconds). */
 bool corr_percentiles(GArray *latencies, struct corr_percentiles *out);
+
+/*
+ * 95th percentile of the delay above the smallest, where the clocks' offset is not known: only
+ * their drift matters, and the line below all delays shows it (Moon, Skelly and Towsley 1999).
+ * False with fewer than two such packets.
+ */
+bool corr_segment_variation(const struct corr_segment *segment, int64_t *p95_ns);
 
 /* Smallest round trip between the two points; false if one direction is missing. */
 bool corr_segments_rtt(const struct corr_segments *segments, const struct corr_segment *segment,
