@@ -231,6 +231,8 @@ void corr_parse_tokens(struct corr_parsed *p)
     const uint8_t *d = p->payload;
     uint32_t n = p->payload_cap, skip = 0;
 
+    if (d[0] != 22 && d[0] != '\r' && (d[0] < 'A' || d[0] > 'Z'))
+        return; /* most segments continue something */
     if (d[0] == 'P')
         skip = find_proxy1(p, d, n);
     else if (d[0] == '\r')
