@@ -359,6 +359,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     add_text_tests();
     add_drops_tests();
+    add_layers_tests();
     add_paths_tests();
     add_points_tests();
     g_test_add_func("/report/keys-are-a-contract", test_keys_are_a_contract);

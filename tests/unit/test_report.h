@@ -9,6 +9,7 @@
 #include "builder.h"
 
 void add_drops_tests(void);
+void add_layers_tests(void);
 void add_paths_tests(void);
 void add_points_tests(void);
 void add_text_tests(void);

@@ -29,7 +29,7 @@ enum corr_unit { CORR_UNIT_TIME, CORR_UNIT_RATIO, CORR_UNIT_FACTOR };
 /* clang-format off */
 #define CORR_METRICS(X)                                                                           \
     X(capture_loss, "capture loss",          RATIO,  0.0001,        0.01,   "corr")               \
-    X(rtt,          "path round trip",       TIME,   CORR_MS(100),  CORR_MS(300),                 \
+    X(rtt,          "round trip",            TIME,   CORR_MS(100),  CORR_MS(300),                 \
       "twice the one-way delay of ITU-T G.114 for interactive use, rounded down")                 \
     X(one_way,      "one-way delay",         TIME,   CORR_MS(150),  CORR_MS(400), "ITU-T G.114")  \
     X(variation,    "delay variation",       TIME,   CORR_MS(20),   CORR_MS(50),                  \

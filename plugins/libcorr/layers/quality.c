@@ -36,8 +36,8 @@ static struct corr_quality *quality_new(void)
     return quality;
 }
 
-static void add(struct corr_quality *quality, enum corr_quality_layer layer,
-                struct corr_figure figure)
+void corr_quality_add(struct corr_quality *quality, enum corr_quality_layer layer,
+                      struct corr_figure figure)
 {
     figure.grade = corr_grade_value(figure.metric, figure.value);
     quality->grade[layer] = MAX(quality->grade[layer], figure.grade);
@@ -135,7 +135,8 @@ static void grade_pair(struct pair *pair)
     uint64_t n[2] = {0, 0};
 
     if (quality->packets)
-        add(quality, CORR_QUALITY_L3,
+        corr_quality_add(
+            quality, CORR_QUALITY_L3,
             (struct corr_figure){.metric = CORR_METRIC_loss,
                                  .value = (double)pair->lost / (double)quality->packets,
                                  .n = quality->packets,
@@ -156,19 +157,19 @@ static void grade_pair(struct pair *pair)
         }
     }
     if (one_way >= 0)
-        add(quality, CORR_QUALITY_L3,
-            (struct corr_figure){.metric = CORR_METRIC_one_way,
-                                 .value = (double)one_way,
-                                 .n = n[1],
-                                 .from = CORR_NONE,
-                                 .to = CORR_NONE});
+        corr_quality_add(quality, CORR_QUALITY_L3,
+                         (struct corr_figure){.metric = CORR_METRIC_one_way,
+                                              .value = (double)one_way,
+                                              .n = n[1],
+                                              .from = CORR_NONE,
+                                              .to = CORR_NONE});
     if (variation >= 0)
-        add(quality, CORR_QUALITY_L3,
-            (struct corr_figure){.metric = CORR_METRIC_variation,
-                                 .value = (double)variation,
-                                 .n = n[0],
-                                 .from = CORR_NONE,
-                                 .to = CORR_NONE});
+        corr_quality_add(quality, CORR_QUALITY_L3,
+                         (struct corr_figure){.metric = CORR_METRIC_variation,
+                                              .value = (double)variation,
+                                              .n = n[0],
+                                              .from = CORR_NONE,
+                                              .to = CORR_NONE});
 }
 
 /* Time from the first point to the last, where it is known. */
@@ -239,11 +240,11 @@ static void grade_segments(struct corr_quality *whole, struct corr_segments *seg
                                        .to = segment->to};
     }
     if (loss.value >= 0)
-        add(whole, CORR_QUALITY_L3, loss);
+        corr_quality_add(whole, CORR_QUALITY_L3, loss);
     if (variation.value >= 0)
-        add(whole, CORR_QUALITY_L3, variation);
+        corr_quality_add(whole, CORR_QUALITY_L3, variation);
     if (rtt.value >= 0)
-        add(whole, CORR_QUALITY_L3, rtt);
+        corr_quality_add(whole, CORR_QUALITY_L3, rtt);
 }
 
 static void grade_captures(const struct corr_result *r, struct corr_quality *whole)
@@ -261,7 +262,7 @@ static void grade_captures(const struct corr_result *r, struct corr_quality *who
         }
     }
     if (worst.value >= 0)
-        add(whole, CORR_QUALITY_CAPTURE, worst);
+        corr_quality_add(whole, CORR_QUALITY_CAPTURE, worst);
 }
 
 static enum corr_grade worst_grade(const struct corr_quality *quality)
@@ -302,6 +303,16 @@ GPtrArray *corr_qualities_new(const struct corr_result *r, const struct corr_fra
     for (uint32_t i = 0; i < r->packets->len; i++)
         whole->packets += corr_packet_counts(mask, i);
     whole->flows = r->flows->len;
+    g_autofree uint8_t *flow_counts = g_malloc0(r->flows->len + 1);
+    g_autofree struct corr_quality **of_pair = g_new0(struct corr_quality *, pairs->len + 1);
+    for (uint32_t i = 0; i < r->packets->len; i++) {
+        uint32_t flow = corr_result_packet(r, i)->flow;
+        if (flow < r->flows->len && corr_packet_counts(mask, i))
+            flow_counts[flow] = 1;
+    }
+    for (unsigned i = 0; i < pairs->len; i++)
+        of_pair[i] = g_array_index(pairs, struct pair, i).quality;
+    corr_quality_upper(r, flow_counts, pair_of, of_pair, pairs->len, whole);
     if (whole->packets)
         g_ptr_array_add(list, whole);
     else

@@ -31,7 +31,7 @@ struct corr_figure {
     enum corr_metric metric;
     enum corr_grade grade;
     double value;      /* in the metric's unit */
-    uint64_t n;        /* packets, transactions ... that it is made of */
+    uint64_t n;        /* packets, bytes, transactions ... that it is made of */
     uint32_t from, to; /* points; CORR_NONE */
 };
 
@@ -45,5 +45,14 @@ struct corr_quality {
 
 /* The whole capture, then pairs: the worst first.  Linear in packets.  Unref to free. */
 GPtrArray *corr_qualities_new(const struct corr_result *r, const struct corr_frame_set *frames);
+
+/* For the makers: grades a figure and adds it. */
+void corr_quality_add(struct corr_quality *quality, enum corr_quality_layer layer,
+                      struct corr_figure figure);
+
+/* quality_upper.c: adds the figures of L4 and L7; pairs[pair_of[flow]] is the pair of a flow. */
+void corr_quality_upper(const struct corr_result *r, const uint8_t *flow_counts,
+                        const uint32_t *pair_of, struct corr_quality *const *pairs, unsigned n,
+                        struct corr_quality *whole);
 
 #endif /* CORR_QUALITY_H */

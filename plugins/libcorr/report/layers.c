@@ -18,7 +18,8 @@
       "Degraded up to this time, poor above it")                                                   \
     X(DEGRADED,   "degraded",   NULL, RATIO, COLUMN, NULL, "The same for shares and factors")      \
     X(SOURCE,     "source",     NULL, TEXT,  COLUMN, NULL, "Where these limits come from")         \
-    X(N,          "n",          NULL, COUNT, COLUMN, NULL, "Of how many packets it is made")       \
+    X(N,          "n",          NULL, COUNT, COLUMN, NULL,                                         \
+      "Of how many packets, bytes or transactions it is made")                                     \
     X(WHERE,      "where",      NULL, TEXT,  COLUMN, NULL, "Points, where it is of a segment")
 
 #define COLUMNS(X)                                                                                 \
