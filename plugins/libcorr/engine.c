@@ -42,6 +42,8 @@ static void result_free(struct corr_result *result)
     g_array_unref(result->sightings);
     g_array_unref(result->groups);
     g_array_unref(result->links);
+    g_array_unref(result->injected);
+    g_array_unref(result->upstream);
     g_ptr_array_unref(result->missed);
     g_array_unref(result->collapsed);
     if (result->convs != NULL)
@@ -121,6 +123,8 @@ void corr_engine_settle(struct corr_engine *engine)
     result->groups = g_array_new(FALSE, FALSE, sizeof(struct corr_group));
     result->links = g_array_new(FALSE, FALSE, sizeof(struct corr_app_link));
     result->collapsed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    result->injected = g_array_new(FALSE, FALSE, sizeof(struct corr_injected));
+    result->upstream = g_array_new(FALSE, FALSE, sizeof(struct corr_upstream));
     result->missed = g_ptr_array_new_with_free_func(missed_free);
 
     corr_l7_finish(engine->store->l7);

@@ -79,6 +79,8 @@
       "IPv6 address on the other side of a translation")                                           \
     X(change,        STR,   "corr.change",              "Changed on the way here",                 \
       "What the segment before this point changed in the packet")                                  \
+    X(originated,    STR,   "corr.originated",          "Originated",                              \
+      "Between which points the packet was made: no earlier point of its flow's way shows it")     \
     X(dropped,       TRUE,  "corr.dropped",             "Dropped",                                 \
       "The packet was lost after this sighting")                                                   \
     X(undetermined,  STR,   "corr.undetermined",        "Fate unknown",                            \

@@ -95,6 +95,38 @@ const struct corr_packet *corr_fill_fate(struct corr_fill *f)
     return dropped;
 }
 
+/* Of sorted struct corr_injected. */
+static const struct corr_injected *find_injected(const GArray *all, uint32_t packet)
+{
+    unsigned lo = 0, hi = all->len;
+
+    while (lo < hi) {
+        unsigned mid = lo + (hi - lo) / 2;
+        if (g_array_index(all, struct corr_injected, mid).packet < packet)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    const struct corr_injected *found = &g_array_index(all, struct corr_injected, lo);
+    return lo < all->len && found->packet == packet ? found : NULL;
+}
+
+void corr_fill_origin(struct corr_fill *f)
+{
+    const struct corr_injected *injected = find_injected(f->r->injected, f->s->packet);
+
+    if (!injected || !corr_view_wants(f->view, CORR_WANT(originated) | CORR_WANT_FINDINGS))
+        return;
+    uint32_t first = corr_sighting_point(f->r, corr_result_sighting(f->r, f->p->first));
+    g_string_printf(f->sentence, "between %s and %s", corr_fill_point_name(f, injected->after),
+                    corr_fill_point_name(f, first));
+    corr_view_add_text(f->view, CORR_FIELD_originated, f->sentence->str);
+    if (f->main == f->p->first)
+        corr_view_add_finding(f->view, CORR_SEVERITY_NOTE,
+                              "Packet made on the way: no earlier point shows it",
+                              f->sentence->str);
+}
+
 void corr_fill_missed(struct corr_fill *f)
 {
     if (!corr_view_wants(f->view, CORR_WANT(missed) | CORR_WANT_FINDINGS))

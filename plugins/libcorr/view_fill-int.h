@@ -37,6 +37,9 @@ void corr_fill_number_once(const struct corr_fill *f, enum corr_field field, uin
  */
 const struct corr_packet *corr_fill_fate(struct corr_fill *f);
 
+/* Packets that somebody on the way made: originated, and the finding of that. */
+void corr_fill_origin(struct corr_fill *f);
+
 /* Points that the frame's packets passed unseen: missed, and the findings of that. */
 void corr_fill_missed(struct corr_fill *f);
 

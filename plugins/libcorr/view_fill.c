@@ -433,6 +433,7 @@ static void fill_packet(struct corr_fill *f)
         nat = g_string_chunk_insert(f->view->strings, f->text->str);
     fill_elsewhere(f);
     fill_changes(f);
+    corr_fill_origin(f);
     dropped = corr_fill_fate(f);
     corr_fill_missed(f);
     if (f->s->duplicate)

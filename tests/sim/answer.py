@@ -13,7 +13,7 @@ from packets import ip_text
 FIELDS = ("frame.number corr.point corr.match_id corr.hop corr.ambiguous corr.dropped "
           "corr.drop.after corr.drop.before corr.drop.verdict corr.drop.cause corr.drop.match_id "
           "corr.undetermined corr.missed corr.duplicate corr.hop_latency corr.hop_latency.error "
-          "corr.nat corr.path corr.quotes corr.change corr.method corr.transaction "
+          "corr.nat corr.path corr.quotes corr.change corr.method corr.originated corr.transaction "
           "corr.phase").split()
 
 
@@ -22,6 +22,7 @@ class Frame:
 
     def __init__(self):
         self.point = self.hop = self.after = self.before = self.verdict = self.cause = None
+        self.originated = None
         self.latency = self.error = self.nat = self.path = self.quotes = None
         self.ids, self.drop_ids, self.undetermined, self.missed, self.change = [], [], [], [], []
         self.method, self.transactions, self.phases = [], [], []
@@ -139,6 +140,7 @@ def fill(answer, row):
     f.undetermined, f.missed = many(row["corr.undetermined"]), many(row["corr.missed"])
     f.change, f.method = many(row["corr.change"]), many(row["corr.method"])
     f.nat, f.path = row["corr.nat"] or None, row["corr.path"] or None
+    f.originated = row["corr.originated"] or None
     f.transactions = [int(x) for x in many(row.get("corr.transaction", ""))]
     f.phases = many(row.get("corr.phase", ""))
     if row["corr.hop_latency"]:

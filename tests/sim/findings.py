@@ -158,6 +158,16 @@ F16 clock_offset@srv clock_offset@nic
 F17 loss@sw>fwi
 F19 *
 F18 slow_by_loss repair@fwi>sw spurious loss@fwi>sw capture_loss@fwo nat@fwi>fwo copies@fwo
+G01 delay queue@fwo>srv
+G01b clock_offset delay queue@fwo>srv
+G02 *
+G03 policer@fwi>fwo
+G04 *
+G05 *
+G06 *
+G07 loss@fwi>fwo
+G08 loss@fwi>fwo
+G09 blocked@srv repair
 L05 tls_turns
 L06 resolver@srv
 L06b lookup_again window@srv

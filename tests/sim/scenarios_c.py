@@ -190,7 +190,21 @@ def c10(seed):
     return net.finish()
 
 
-@scenario("C11", "losses before the first point", drops=0, nat=0, checks=[rexmit_pairs])
+def lost_upstream(number):
+    """The drops table counts losses that no point shows."""
+    def check(truth, answer):
+        if answer.made_from_truth:
+            return []
+        rows = [r for r in answer.report.get("drops", ()) if "after" not in r]
+        said = sum(r["packets"] for r in rows)
+        if said == number and all(r["before"] == "fwo" for r in rows):
+            return []
+        return ["%d segments lost upstream, not %d" % (said, number)]
+    return check
+
+
+@scenario("C11", "losses before the first point", drops=0, nat=0,
+          checks=[rexmit_pairs, lost_upstream(2)])
 def c11(seed):
     net = build(seed, ["nic", 100 * US, "sw", 2 * MS, "router", "fwi", 50 * US,
                        lambda n: Box(n.sim), "fwo", 10 * MS, "router"], **V4)
@@ -360,7 +374,19 @@ def c19(seed):
     return net.finish()
 
 
-@scenario("C20", "RST injected by the firewall", drops=0, nat=0)
+def made_by_firewall(truth, answer):
+    """Both resets were made between fwi and fwo, nothing else was."""
+    if answer.made_from_truth:
+        return []
+    said = {(truth.points[r["point"]], answer.frames[r["frame"]].originated)
+            for r in truth.frames[1:] if answer.frames[r["frame"]].originated}
+    right = {("fwo", "between fwi and fwo"), ("srv", "between fwi and fwo"),
+             ("fwi", "between fwo and fwi"), ("sw", "between fwo and fwi"),
+             ("nic", "between fwo and fwi")}
+    return [] if said == right else ["originated: %s" % sorted(said)]
+
+
+@scenario("C20", "RST injected by the firewall", drops=0, nat=0, checks=[made_by_firewall])
 def c20(seed):
     net = t5(seed)
     conns = []

@@ -4,6 +4,7 @@ from net import MS, SEC, US, Link
 from packets import TCP
 from scenarios_a import t_conns, u_stream
 from scenarios_c import bulk
+from tcp import transactions
 from topo import scenario, t5
 
 
@@ -174,4 +175,25 @@ def g08(seed):
     rng = net.sim.rng
     net.l_fw.drop = lambda pkt, d, n: d == 1 and pkt.proto == TCP and rng.below(100) < 4
     bulk(net, 600_000, pace=50 * US)
+    return net.finish()
+
+
+@scenario("G09", "connections that the last host does not answer", drops=8, nat=0,
+          verdicts={"blocked": 8})
+def g09(seed):
+    net = t5(seed)
+    t_conns(net, 10, 5, 500, gap=1200 * MS)
+    c, s = net.client, net.server
+    inner = s.recv
+
+    def recv(pkt, dir):
+        if pkt.proto == TCP and pkt.dport == 444:
+            net.sim.lost(pkt, s, dir, "policy")
+        else:
+            inner(pkt, dir)
+    s.recv = recv
+    conns = [transactions(c, ("dark", i), c.address(), 47000 + i, s.address(), 444, 1, 500,
+                          SEC + i * 300 * MS) for i in range(2)]
+    for conn in conns:
+        net.sim.at(SEC + 9 * SEC, setattr, conn, "closed", True)
     return net.finish()

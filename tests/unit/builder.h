@@ -42,6 +42,8 @@ static inline void builder_init(struct builder *b)
     b->result.sightings = g_array_new(FALSE, FALSE, sizeof(struct corr_sighting));
     b->result.convs = g_array_new(FALSE, FALSE, sizeof(struct corr_conv));
     b->result.flows = g_array_new(FALSE, FALSE, sizeof(struct corr_flow));
+    b->result.injected = g_array_new(FALSE, FALSE, sizeof(struct corr_injected));
+    b->result.upstream = g_array_new(FALSE, FALSE, sizeof(struct corr_upstream));
     b->result.groups = g_array_new(FALSE, FALSE, sizeof(struct corr_group));
     b->result.links = g_array_new(FALSE, FALSE, sizeof(struct corr_app_link));
     b->result.missed = g_ptr_array_new();
@@ -263,6 +265,8 @@ static inline void builder_clear(struct builder *b)
     g_array_free(r->flows, TRUE);
     g_array_free(r->groups, TRUE);
     g_array_free(r->links, TRUE);
+    g_array_free(r->injected, TRUE);
+    g_array_free(r->upstream, TRUE);
     g_array_free(r->collapsed, TRUE);
     g_free(r->obs_first);
     g_free(r->obs_sightings);

@@ -199,6 +199,20 @@ struct corr_others corr_judge_others(const struct corr_judge *j, uint32_t packet
     return others;
 }
 
+bool corr_judge_carried_before(const struct corr_judge *j, uint32_t packet)
+{
+    uint32_t place = j->carried_of[packet], i, looked = 0;
+    const struct corr_carried *other;
+
+    if (place == CORR_NONE)
+        return false;
+    i = others_begin(j, &j->carried[place]);
+    while (looked++ < 4096 && others_next(j, &j->carried[place], &i, &other))
+        if (other->packet < packet) /* packets are numbered by their first frame */
+            return true;
+    return false;
+}
+
 /* Did an acknowledgement of these bytes come from the far side of the gap? */
 bool corr_judge_acked_from(const struct corr_judge *j, uint32_t packet, uint32_t next_conv)
 {

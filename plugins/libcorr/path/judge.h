@@ -26,14 +26,14 @@ struct corr_judge {
     struct corr_work *work;
     struct corr_result *result;
     struct corr_expect *expect;
-    struct corr_carried *carried;      /* by (flow_dir, from) */
+    struct corr_carried *carried; /* by (flow_dir, from) */
     uint32_t n_carried;
-    uint32_t *carried_of;         /* packet -> its place; CORR_NONE */
-    int64_t *longest;             /* flow_dir -> longest range */
-    uint32_t *carried_first;      /* flow_dir -> first in `carried` */
-    uint32_t (*acked)[2];         /* local flow, direction -> highest acknowledgement seen */
+    uint32_t *carried_of;    /* packet -> its place; CORR_NONE */
+    int64_t *longest;        /* flow_dir -> longest range */
+    uint32_t *carried_first; /* flow_dir -> first in `carried` */
+    uint32_t (*acked)[2];    /* local flow, direction -> highest acknowledgement seen */
     bool (*has_acked)[2];
-    uint32_t *quoted_by;          /* packet -> ICMP error packet; CORR_NONE */
+    uint32_t *quoted_by;           /* packet -> ICMP error packet; CORR_NONE */
     struct corr_tries (*tries)[2]; /* local flow, direction; filled when asked */
 };
 
@@ -51,8 +51,8 @@ uint32_t corr_judge_obs_at(const struct corr_judge *j, const struct corr_packet 
 
 /* What other packets with the same bytes tell. */
 struct corr_others {
-    bool delivered;   /* one of them was seen beyond the gap */
-    uint32_t again;   /* frame in which the same bytes were sent again past the last sighting */
+    bool delivered; /* one of them was seen beyond the gap */
+    uint32_t again; /* frame in which the same bytes were sent again past the last sighting */
 };
 
 struct corr_others corr_judge_others(const struct corr_judge *j, uint32_t packet, uint32_t at_obs,
@@ -70,6 +70,9 @@ uint32_t corr_judge_sent_again(const struct corr_judge *j, uint32_t stand);
 
 /* Why an ICMP error says that a packet was not forwarded; false if it reports no loss. */
 bool corr_judge_error(const struct corr_judge *j, uint32_t by, uint8_t *cause, uint32_t *frame);
+
+/* Was any of its bytes carried before, by a packet that any point shows? */
+bool corr_judge_carried_before(const struct corr_judge *j, uint32_t packet);
 
 /* Finds the packet of which this one is a retransmission. */
 void corr_judge_original(struct corr_judge *j, uint32_t index);

@@ -116,6 +116,17 @@ struct corr_group {
     uint32_t frame;        /* first frame of the group */
 };
 
+/* A packet that was made on the way of its flow, after this point and before its first sighting. */
+struct corr_injected {
+    uint32_t packet, after;
+};
+
+/* A TCP segment whose first transmission no point shows: lost before its first point. */
+struct corr_upstream {
+    uint32_t packet; /* the retransmission that filled the hole */
+    uint32_t before; /* point */
+};
+
 /* A local flow as member of a flow. */
 struct corr_member {
     uint32_t conv;
@@ -211,6 +222,8 @@ struct corr_result {
     GArray *groups;         /* struct corr_group, by frame */
     GArray *links;          /* struct corr_app_link, by (front, back, how) */
     GArray *latencies;      /* struct corr_latency by sighting, where no clock tells; else NULL */
+    GArray *injected;       /* struct corr_injected, by packet */
+    GArray *upstream;       /* struct corr_upstream, by packet */
     GPtrArray *missed;      /* GArray of uint32_t points */
     struct corr_clock *clock;
     struct corr_orders *orders;

@@ -246,8 +246,12 @@ static void judge_unpassed(struct corr_judge *j, struct corr_packet *packet, uin
     const char *gap;
 
     q = corr_expect_class(j->work, j->expect, obs, tries->answers == 0 && tries->n > 1);
-    if (q == CORR_NONE)
+    if (q == CORR_NONE) {
+        if (tries->answers == 0 && tries->reset == 0 &&
+            corr_ends_unanswered(j, packet, at, tries->n))
+            corr_verdict_lose(packet, CORR_FATE_BLOCKED, last, CORR_NONE, next_try(j, stand));
         return;
+    }
     gap = corr_verdict_gap(j, at->point, q, at->time_ns);
     by = j->quoted_by[index];
     if (by != CORR_NONE && !excludes(gap) && reported(j, packet, by, obs, last, q))
@@ -478,6 +482,7 @@ void corr_fates_decide(struct corr_work *work)
     }
     bursts_excuse(&j);
     corr_branches_judge(&j);
+    corr_ends_judge(&j);
     corr_causes_find(&j);
     corr_judge_clear(&j);
     corr_expect_free(j.expect);

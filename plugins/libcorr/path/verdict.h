@@ -26,7 +26,15 @@ void corr_verdict_undetermine(struct corr_packet *packet, uint32_t sighting, uin
 const char *corr_verdict_gap(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns);
 
 void corr_branches_judge(struct corr_judge *j);
-void corr_ends_judge(struct corr_judge *j);
+void corr_ends_judge(struct corr_judge *j); /* fills result->injected and result->upstream */
+
+/*
+ * Was a connection tried again and again at its last point, and never answered, though
+ * that host lives?  Then the tries were lost after the point, or in the host itself.
+ */
+bool corr_ends_unanswered(const struct corr_judge *j, const struct corr_packet *packet,
+                          const struct corr_obs *at, uint32_t tries);
+
 void corr_causes_find(struct corr_judge *j);
 
 #endif /* CORR_VERDICT_H */

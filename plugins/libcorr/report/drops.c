@@ -14,7 +14,7 @@
     X(PACKETS,  "packets",  NULL,       COUNT,  COLUMN, NULL,                                      \
       "Packets lost of a group of equal ones; nobody can tell which")                              \
     X(FLOW,     "flow",     "flow",     COUNT,  COLUMN, NULL, "Conversation: corr.flow")           \
-    X(AFTER,    "after",    "after",    TEXT,   COLUMN, NULL, "Last point that saw it")            \
+    X(AFTER,    "after",    "after",    TEXT,   COLUMN, NULL, "Last point; absent: none saw it")   \
     X(BEFORE,   "before",   "before",   TEXT,   COLUMN, NULL,                                      \
       "Point that should have seen it next; absent: lost after the last point")                    \
     X(VERDICT,  "verdict",  "verdict",  TEXT,   COLUMN, NULL, "confirmed, probable, blocked")      \
@@ -153,6 +153,63 @@ static void add_groups(const struct corr_result *r, const struct corr_frame_set 
     }
 }
 
+static void set_ends(const struct corr_result *r, struct corr_row *row, const struct corr_obs *obs)
+{
+    const struct corr_conv *conv = corr_store_conv(r->store, obs->conv);
+    const struct corr_endpoint *src = &conv->end[obs->dir], *dst = &conv->end[!obs->dir];
+    bool echo = conv->proto == 1 || conv->proto == 58;
+    g_autoptr(GString) text = g_string_new(NULL);
+    char addr[CORR_ADDR_TEXT];
+
+    corr_text_proto(conv->proto, text);
+    corr_cell_set_text(row, C_PROTOCOL, text->str);
+    if (!(obs->have & CORR_HAVE_IP))
+        return;
+    corr_cell_set_text(row, C_SRC, corr_addr_text(&src->addr, addr));
+    corr_cell_set_text(row, C_DST, corr_addr_text(&dst->addr, addr));
+    if (conv->has_ports && !(echo && src->port == 0))
+        corr_cell_set_count(row, C_SRC_PORT, src->port);
+    if (conv->has_ports && !(echo && dst->port == 0))
+        corr_cell_set_count(row, C_DST_PORT, dst->port);
+}
+
+/* First transmissions that no point shows: a row per flow, direction and first point. */
+static void add_upstream(const struct corr_result *r, const uint8_t *mask,
+                         struct corr_report_table *out)
+{
+    g_autoptr(GHashTable) index = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+
+    for (unsigned i = 0; i < r->upstream->len; i++) {
+        const struct corr_upstream *lost = &g_array_index(r->upstream, struct corr_upstream, i);
+        const struct corr_packet *p = corr_result_packet(r, lost->packet);
+        const struct corr_obs *obs = corr_result_obs(r, corr_result_sighting(r, p->first));
+        uint64_t key = ((uint64_t)p->flow << 1 | (p->dir & 1)) << 16 | lost->before;
+        if (!corr_packet_counts(mask, lost->packet))
+            continue;
+        struct corr_row *row = g_hash_table_lookup(index, &key);
+        if (!row) {
+            row = corr_report_row(out);
+            g_hash_table_insert(index, g_memdup2(&key, sizeof key), row);
+            corr_cell_set_count(row, C_PACKETS, 0);
+            corr_cell_set_count(row, C_FLOW, p->flow + 1);
+            corr_cell_set_text(row, C_BEFORE, corr_store_point(r->store, lost->before)->name);
+            corr_cell_set_text(row, C_VERDICT, corr_fate_word(CORR_FATE_CONFIRMED));
+            set_ends(r, row, obs);
+        }
+        row->cells[C_PACKETS].count++;
+        corr_cell_add_frame(row, C_EVIDENCE, obs->frame);
+        g_autoptr(GString) text = g_string_new("TCP ");
+        corr_text_ends(r, obs, text);
+        g_string_append_printf(
+            text,
+            ": %u segment%s lost before %s, the first point of the way: the hole in the stream was "
+            "filled by what was sent later",
+            (unsigned)row->cells[C_PACKETS].count, row->cells[C_PACKETS].count == 1 ? "" : "s",
+            corr_store_point(r->store, lost->before)->name);
+        corr_cell_set_text(row, C_WHAT, text->str);
+    }
+}
+
 static guint arrivals_hash(const void *data)
 {
     const struct arrivals *a = data;
@@ -211,26 +268,6 @@ static GHashTable *arrivals_collect(const struct corr_result *r, const GArray *l
         }
     }
     return index;
-}
-
-static void set_ends(const struct corr_result *r, struct corr_row *row, const struct corr_obs *obs)
-{
-    const struct corr_conv *conv = corr_store_conv(r->store, obs->conv);
-    const struct corr_endpoint *src = &conv->end[obs->dir], *dst = &conv->end[!obs->dir];
-    bool echo = conv->proto == 1 || conv->proto == 58;
-    g_autoptr(GString) text = g_string_new(NULL);
-    char addr[CORR_ADDR_TEXT];
-
-    corr_text_proto(conv->proto, text);
-    corr_cell_set_text(row, C_PROTOCOL, text->str);
-    if (!(obs->have & CORR_HAVE_IP))
-        return;
-    corr_cell_set_text(row, C_SRC, corr_addr_text(&src->addr, addr));
-    corr_cell_set_text(row, C_DST, corr_addr_text(&dst->addr, addr));
-    if (conv->has_ports && !(echo && src->port == 0))
-        corr_cell_set_count(row, C_SRC_PORT, src->port);
-    if (conv->has_ports && !(echo && dst->port == 0))
-        corr_cell_set_count(row, C_DST_PORT, dst->port);
 }
 
 /* Packets are numbered as they were first seen: later ones have higher numbers. */
@@ -323,6 +360,7 @@ void corr_build_drops(const struct corr_result *r, const struct corr_frame_set *
         corr_cell_set_text(row, C_WHAT, text->str);
     }
     add_groups(r, frames, out);
+    add_upstream(r, mask, out);
     note_undetermined(reasons, undetermined, out);
 }
 
