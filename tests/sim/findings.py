@@ -153,7 +153,7 @@ F09 nat@fwi>fwo
 F10 loss@nic>srv loss@sw>srv ambiguous
 F12 loss@a>b ambiguous
 F13 nat@fwi>fwo cut@nic cut@sw cut@fwi cut@fwo cut@srv
-F15 loss@pout>srv repair@pout>srv spurious
+F15 loss@pout>srv repair@pout>srv spurious server@pin
 F16 clock_offset@srv clock_offset@nic
 F17 loss@sw>fwi
 F19 *
