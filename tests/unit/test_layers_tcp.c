@@ -12,6 +12,7 @@
 #include "layers/layers.h"
 #include "layers/ranges.h"
 #include "layers/tcp.h"
+#include "test_layers.h"
 #include "world.h"
 
 enum { C, S };
@@ -295,5 +296,6 @@ int main(int argc, char **argv)
     g_test_add_func("/layers/tcp/keep-alive", keep_alives);
     g_test_add_func("/layers/tcp/missed", missed_by_the_capture);
     g_test_add_func("/layers/tcp/ranges", ranges);
+    test_layers_rtt();
     return g_test_run();
 }

@@ -2,6 +2,7 @@
 /* layers.c - a row per layer of the whole capture, and of each pair of hosts: how good it is. */
 #include "layers/quality.h"
 #include "path/text.h"
+#include "report/layers_rtt.h"
 #include "report/report-int.h"
 
 /* clang-format off */
@@ -33,6 +34,8 @@
     X(FLOWS,   "flows",   "flows",   COUNT,   COLUMN, NULL, "Conversations")                       \
     X(PACKETS, "packets", "packets", COUNT,   COLUMN, NULL, "Packets")                             \
     X(FIGURES, "figures", NULL,      OBJECTS, COLUMN, figure_columns, "Key figures")               \
+    X(PATH,    "path_rtt", NULL,     OBJECT,  COLUMN, corr_layers_rtt_columns,                     \
+      "L3 of a pair, if one probed the other (ping, traceroute, mtr): the path, hop by hop")       \
     X(WHAT,    "what",    "what",    TEXTS,   BELOW,  NULL, "The same, as text")
 /* clang-format on */
 
@@ -109,7 +112,8 @@ static void add_figure(const struct corr_result *r, const struct corr_figure *fi
 }
 
 static void add_row(const struct corr_result *r, const struct corr_quality *quality,
-                    enum corr_quality_layer layer, struct corr_report_table *out)
+                    enum corr_quality_layer layer, const GPtrArray *paths,
+                    struct corr_report_table *out)
 {
     const GArray *figures = quality->figures[layer];
     struct corr_row *row = corr_report_row(out);
@@ -126,18 +130,25 @@ static void add_row(const struct corr_result *r, const struct corr_quality *qual
     corr_cell_set_count(row, C_PACKETS, quality->packets);
     for (unsigned i = 0; i < figures->len; i++)
         add_figure(r, &g_array_index(figures, struct corr_figure, i), row);
+    if (quality->whole || layer != CORR_QUALITY_L3)
+        return;
+    const struct corr_rtt_path *path =
+        corr_rtt_path_find(paths, &quality->client, &quality->server);
+    if (path != NULL)
+        corr_layers_rtt_fill(r, path, row, C_PATH, C_WHAT);
 }
 
 void corr_build_layers(const struct corr_result *r, const struct corr_frame_set *frames,
                        struct corr_report_table *out)
 {
     g_autoptr(GPtrArray) qualities = corr_qualities_new(r, frames);
+    g_autoptr(GPtrArray) paths = corr_rtt_paths_new(r);
 
     for (unsigned i = 0; i < qualities->len; i++) {
         const struct corr_quality *quality = g_ptr_array_index(qualities, i);
         for (unsigned layer = 0; layer < CORR_QUALITY_LAYER_COUNT; layer++)
             if (quality->whole || layer != CORR_QUALITY_CAPTURE)
-                add_row(r, quality, layer, out);
+                add_row(r, quality, layer, paths, out);
     }
 }
 
