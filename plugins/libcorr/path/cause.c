@@ -25,6 +25,7 @@ struct offer {
     uint32_t len, packet, flow_dir;
     bool lost, blocked; /* blocked: lost, with all of its flow */
     bool whole;         /* must not be fragmented */
+    bool bare;          /* an acknowledgement alone: thinned out on purpose, perhaps */
     bool drifts;        /* the delay is by clocks that may run apart */
 };
 
@@ -372,7 +373,7 @@ static void pair_judge(struct corr_judge *j, const struct offer *offers, uint32_
     mtu_find(j, &all);
     all.n = all.lost = 0;
     for (uint32_t i = 0; i < n && all.n < OFFERS_MAX; i++)
-        if (!offers[i].blocked) {
+        if (!offers[i].blocked && !offers[i].bare) {
             all.of[all.n++] = &offers[i];
             all.lost += offers[i].lost;
         }
@@ -416,6 +417,8 @@ static struct offer offer_of(const struct corr_judge *j, uint32_t index, const s
                           .len = at->ip_len,
                           .packet = index,
                           .flow_dir = packet->flow * 2 + packet->dir,
+                          .bare = packet->kind == CORR_KIND_TCP && at->len == 0 &&
+                                  !(at->tcp_flags & (CORR_TCP_SYN | CORR_TCP_FIN)),
                           .whole = at->have & CORR_HAVE_DF || !(at->have & CORR_HAVE_IP_ID)};
 }
 
