@@ -86,7 +86,7 @@ A03b loss@sw>srv
 A05 clock_offset@srv clock_offset@nic
 A06 merged@if0 copies
 A08 alone
-A08b window@srv
+A08b alone@empty window@srv
 B01 nat@fwi>fwo
 B02 nat@fwi>fwo
 B03 nat@lbi>lbo
@@ -167,7 +167,7 @@ G05 *
 G06 *
 G07 loss@fwi>fwo
 G08 loss@fwi>fwo
-G09 blocked@srv repair
+G09 blocked@srv
 L05 tls_turns
 L06 resolver@srv
 L06b lookup_again window@srv

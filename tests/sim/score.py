@@ -22,7 +22,7 @@ OPEN = {
     "F19": "one of two losses beside bursts of capture loss is not found",
 }
 
-OPEN.update((ident, "causes of stalls") for ident in "L08 L09 L17 L17b L17c".split())
+OPEN.update((ident, "causes of stalls") for ident in "L09 L17 L17b L17c".split())
 OPEN.update((ident, "the first packet of a flow is lost") for ident in "L06b L13".split())
 OPEN["L16"] = "requests are not yet joined across a proxy"
 OPEN["L24"] = "lookups over IPv4 are not yet joined with connections over IPv6"
