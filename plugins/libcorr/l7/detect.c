@@ -81,7 +81,7 @@ enum corr_l7_protocol corr_l7_detect(const struct corr_l7_reader *r, const uint8
     enum corr_l7_protocol found = CORR_L7_OTHER;
     int answer = 0;
 
-    if (r->pair->dns && !s->known && s->at - (s->buf != NULL ? s->buf->len : 0) == 0)
+    if (r->pair->dns && !s->known)
         return CORR_L7_DNS;
     if ((answer = tls_begins(d, n)) != 0)
         found = CORR_L7_TLS;

@@ -69,11 +69,10 @@ static void mark_head(struct corr_l7_reader *r, int64_t end, uint16_t flags)
 }
 
 /* Both directions carry something else from now on. */
-static void become_tunnel(struct corr_l7_reader *r, int64_t end, enum corr_l7_protocol protocol)
+static void become_tunnel(struct corr_l7_reader *r, enum corr_l7_protocol protocol)
 {
     struct corr_l7_stream *other = &r->pair->stream[!r->dir];
 
-    message_done(r, end);
     corr_l7_switch(r->s, protocol);
     if (other->protocol == CORR_L7_HTTP || other->protocol == CORR_L7_OTHER)
         corr_l7_switch(other, CORR_L7_DETECT);
@@ -119,7 +118,7 @@ static void response_head_done(struct corr_l7_reader *r, int64_t end)
         bool h2 = status == 101 && !(s->http.flags & CORR_MARK_WEBSOCKET);
 
         mark_head(r, end, asked == CORR_L7_ASKED_CONNECT ? CORR_MARK_TUNNEL : CORR_MARK_UPGRADE);
-        become_tunnel(r, end, status == 101 && !h2 ? CORR_L7_OTHER : CORR_L7_DETECT);
+        become_tunnel(r, status == 101 && !h2 ? CORR_L7_OTHER : CORR_L7_DETECT);
         head_clear(s);
         return;
     }
