@@ -278,7 +278,7 @@ def e03(seed):
 
 
 @scenario("E09", "routing loop: the tap sees the packet until its TTL ends", drops=0, nat=0,
-          latency=None, order="any", dP=None)
+          latency=None, order="any", undetermined=0)
 def e09(seed):
     net = Net(seed)
     sim = net.sim

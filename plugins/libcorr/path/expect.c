@@ -300,14 +300,14 @@ static void stands_link(const struct corr_work *work, struct corr_expect *expect
     }
 }
 
-/* The station that most packets of a run went on to. */
+/* The stations that most packets of a run went on to: all, and without those that came back. */
 static struct corr_way_on way_find(const struct corr_expect *expect, uint32_t first, uint32_t end)
 {
     struct {
         uint32_t to, n;
     } ways[8] = {{CORR_NONE, 0}};
-    struct corr_way_on way = {CORR_NONE, 0};
-    unsigned n = 0, best = 0;
+    struct corr_way_on way = {CORR_NONE, CORR_NONE, 0};
+    unsigned n = 0, best = 0, out = G_N_ELEMENTS(ways);
 
     for (uint32_t i = first; i < end; i++) {
         const struct corr_stand *stand = &g_array_index(expect->stands, struct corr_stand, i);
@@ -326,11 +326,18 @@ static struct corr_way_on way_find(const struct corr_expect *expect, uint32_t fi
         }
         ways[k].n++;
     }
-    for (unsigned k = 1; k < n; k++)
+    for (unsigned k = 0; k < n; k++) {
+        uint32_t conv = g_array_index(expect->stands, struct corr_stand, first).conv;
+
         if (ways[k].n > ways[best].n)
             best = k;
+        if (ways[k].to != conv && (out == G_N_ELEMENTS(ways) || ways[k].n > ways[out].n))
+            out = k;
+    }
     if (n > 0)
         way.to = ways[best].to;
+    if (out < n)
+        way.out = ways[out].to;
     return way;
 }
 
@@ -341,7 +348,7 @@ static void ways_collect(const struct corr_work *work, struct corr_expect *expec
 
     expect->way = g_malloc(sizeof *expect->way * (convs + 1));
     for (uint32_t c = 0; c < convs; c++)
-        expect->way[c][0] = expect->way[c][1] = (struct corr_way_on){CORR_NONE, 0};
+        expect->way[c][0] = expect->way[c][1] = (struct corr_way_on){CORR_NONE, CORR_NONE, 0};
     for (uint32_t i = 0, end; i < n; i = end) {
         const struct corr_stand *first = &g_array_index(expect->stands, struct corr_stand, i);
 

@@ -28,6 +28,7 @@ struct corr_pass {
 /* Where packets of one station and direction go on to. */
 struct corr_way_on {
     uint32_t to;     /* local flow that most went on to; CORR_NONE: nothing passed */
+    uint32_t out;    /* the same, of those that did not come back here */
     uint32_t passed; /* packets that went on, to whichever */
 };
 

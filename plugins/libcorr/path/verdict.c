@@ -359,6 +359,20 @@ static bool judge_damaged(struct corr_judge *j, struct corr_packet *packet)
     return true;
 }
 
+/* Had it been at this station before, on the same way?  A point may show both sides of a router. */
+static bool came_back(const struct corr_judge *j, const struct corr_packet *packet, uint32_t last)
+{
+    uint32_t conv = j->result->obs_conv[corr_result_sighting(j->result, last)->obs];
+
+    for (uint32_t s = packet->first; s < packet->first + packet->n; s++) {
+        const struct corr_sighting *sighting = corr_result_sighting(j->result, s);
+
+        if (s != last && !sighting->duplicate && j->result->obs_conv[sighting->obs] == conv)
+            return true;
+    }
+    return false;
+}
+
 static void judge_packet(struct corr_judge *j, uint32_t index)
 {
     struct corr_packet *packet = &g_array_index(j->result->packets, struct corr_packet, index);
@@ -383,6 +397,12 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     if (corr_conv_scoped(corr_result_conv(j->result, conv)))
         return;
     way = j->expect->way[conv][s->dir];
+    if (way.to == conv && came_back(j, packet, last)) {
+        /* Round and round in a loop it goes until its TTL ends: no pass promises another one. */
+        if (way.out == CORR_NONE)
+            return;
+        way.to = way.out;
+    }
     if (way.to == CORR_NONE) {
         judge_unpassed(j, packet, index, last, stand);
         return;
