@@ -60,34 +60,82 @@ struct met {
     bool lost;
 };
 
-static int compare_met(const void *x, const void *y)
+static int compare_double(const void *x, const void *y)
 {
-    const struct met *a = x, *b = y;
+    double a = *(const double *)x, b = *(const double *)y;
 
-    return a->value < b->value ? -1 : a->value > b->value;
+    return a < b ? -1 : a > b;
+}
+
+/* A value that lost packets met, and how many met it, or less than it but more than the last. */
+struct rank {
+    double value;
+    uint32_t lost, equal, below; /* lost ones; passed ones */
+};
+
+/* The values of lost packets, ascending, each once; returns their number. */
+static uint32_t ranks_begin(const struct met *met, uint32_t n, uint32_t lost, struct rank *ranks)
+{
+    g_autofree double *values = g_new(double, lost + 1);
+    uint32_t n_values = 0, n_ranks = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        if (met[i].lost)
+            values[n_values++] = met[i].value;
+    qsort(values, n_values, sizeof *values, compare_double);
+    for (uint32_t i = 0; i < n_values; i++) {
+        if (n_ranks == 0 || ranks[n_ranks - 1].value != values[i])
+            ranks[n_ranks++] = (struct rank){.value = values[i]};
+        ranks[n_ranks - 1].lost++;
+    }
+    return n_ranks;
 }
 
 /*
  * The probability that a lost packet's value is above a passed one's (0.5: no
- * relation), and by how many standard deviations that differs from chance.
+ * relation), and by how many standard deviations that differs from chance.  Lost
+ * packets are few: only these are sorted.
  */
-static double rank_of_lost(struct met *met, uint32_t n, double *sure)
+static double rank_of_lost(const struct met *met, uint32_t n, double *sure)
 {
-    double sum = 0, lost = 0, passed;
+    uint32_t n_lost = 0, n_ranks, before = 0;
+    g_autofree struct rank *ranks = NULL;
+    double sum = 0, lost, passed;
 
-    qsort(met, n, sizeof *met, compare_met);
-    for (uint32_t i = 0, end; i < n; i = end) {
-        double ties = 0;
-
-        for (end = i; end < n && met[end].value == met[i].value; end++)
-            ties += met[end].lost;
-        sum += ties * ((double)(i + end + 1) / 2); /* ranks count from 1 */
-        lost += ties;
-    }
-    passed = n - lost;
+    for (uint32_t i = 0; i < n; i++)
+        n_lost += met[i].lost;
+    lost = n_lost;
+    passed = n - n_lost;
     *sure = 0;
-    if (lost < 1 || passed < 1)
+    if (n_lost == 0 || n_lost == n)
         return 0.5;
+    ranks = g_new(struct rank, n_lost);
+    n_ranks = ranks_begin(met, n, n_lost, ranks);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t lo = 0, hi = n_ranks;
+
+        while (!met[i].lost && lo < hi) {
+            uint32_t mid = lo + (hi - lo) / 2;
+
+            if (ranks[mid].value < met[i].value)
+                lo = mid + 1;
+            else
+                hi = mid;
+        }
+        if (met[i].lost || lo == n_ranks)
+            continue;
+        if (ranks[lo].value == met[i].value)
+            ranks[lo].equal++;
+        else
+            ranks[lo].below++;
+    }
+    for (uint32_t i = 0; i < n_ranks; i++) {
+        uint32_t begin = before + ranks[i].below, end = begin + ranks[i].equal + ranks[i].lost;
+
+        /* Ranks count from 1. */
+        sum += ranks[i].lost * ((double)(begin + end + 1) / 2);
+        before = end;
+    }
     sum -= lost * (lost + 1) / 2;
     *sure = (sum - lost * passed / 2) / sqrt(lost * passed * (n + 1) / 12);
     return sum / (lost * passed);
