@@ -26,6 +26,7 @@ for table in $tables; do
             "$T/out" >"$T/rows"
         [ -n "$filter" ] || [ -s "$T/rows" ] || [ "$table" = phases ] || fail "$table: no rows"
         python "$T/window" "$T/rows" >"$T/wrong" <<'END' || fail "$table: cannot compare"
+import re
 import sys
 
 window, rows = (open(name, encoding="utf-8").read().splitlines() for name in sys.argv[1:])
@@ -37,12 +38,8 @@ if len(shown) != len(rows):
     print(f"{len(shown)} rows in the window, {len(rows)} in the table")
 for cells, row in zip(shown, rows):
     text = " ".join(cells)
-    numbers = []
-    for cell in cells:
-        try:
-            numbers.append(float(cell))
-        except ValueError:
-            pass
+    # Objects in objects stand in one cell: "min (ms) 0.05, n 32".
+    numbers = [float(word) for word in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])", text)]
     for value in row.split("\t"):
         try:
             number = float(value)

@@ -25,7 +25,7 @@ events=(retransmission fast_retransmission spurious_retransmission out_of_order 
 
 # FILE: tables NAME.corr and NAME.points of a merged file.
 tables() {
-    local name=$1 file=$2 number point
+    local name=$1 file=$2 point
     local -a ours=() theirs=() points
     for event in "${events[@]}"; do
         ours+=(-e "corr.tcp.$event")
