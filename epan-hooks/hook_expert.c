@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hook_expert.c - findings of a frame as expert information: notes and warnings. */
+/* hook_expert.c - findings of a frame as expert information, one field per kind. */
 #include "compat.h"
 #include "hook_expert.h"
 
@@ -9,14 +9,26 @@
 #include "hook_fields.h"
 #include "view.h"
 
-static expert_field note = EI_INIT;
-static expert_field warning = EI_INIT;
+/* Indexed by enum corr_finding_kind. */
+static expert_field fields[] = {
+#define CORR_ROW(id, severity, group, name, text) [CORR_FINDING_##id] = EI_INIT,
+    CORR_FINDINGS(CORR_ROW)
+#undef CORR_ROW
+};
+
+static const char *const texts[] = {
+#define CORR_ROW(id, severity, group, name, text) [CORR_FINDING_##id] = text,
+    CORR_FINDINGS(CORR_ROW)
+#undef CORR_ROW
+};
 
 void hook_expert_register(int proto)
 {
     static ei_register_info items[] = {
-        {&note, {"corr.expert.note", PI_SEQUENCE, PI_NOTE, "Correlation: note", EXPFILL}},
-        {&warning, {"corr.expert.warning", PI_SEQUENCE, PI_WARN, "Correlation: warning", EXPFILL}},
+#define CORR_ROW(id, severity, group, name, text)                                                  \
+    {&fields[CORR_FINDING_##id], {name, PI_##group, PI_##severity, text, EXPFILL}},
+        CORR_FINDINGS(CORR_ROW)
+#undef CORR_ROW
     };
 
     expert_register_field_array(expert_register_protocol(proto), items, G_N_ELEMENTS(items));
@@ -38,8 +50,12 @@ bool hook_expert_is_referenced(proto_tree *tree)
 
     if (proto == -1)
         proto = proto_get_id_by_filter_name("_ws.expert");
-    return (proto != -1 && hook_field_is_wanted(proto, tree)) ||
-           hook_field_is_wanted(note.hf, tree) || hook_field_is_wanted(warning.hf, tree);
+    if (proto != -1 && hook_field_is_wanted(proto, tree))
+        return true;
+    for (unsigned i = 0; i < CORR_FINDING_COUNT; i++)
+        if (hook_field_is_wanted(fields[i].hf, tree))
+            return true;
+    return false;
 }
 
 /*
@@ -50,9 +66,8 @@ void hook_expert_add(const struct corr_view *view, packet_info *pinfo, proto_ite
 {
     for (unsigned i = 0; i < view->findings->len; i++) {
         const struct corr_finding *finding = &g_array_index(view->findings, struct corr_finding, i);
-        expert_field *field = finding->severity == CORR_SEVERITY_WARN ? &warning : &note;
 
-        expert_add_info_format(pinfo, item, field, "%s", finding->kind);
+        expert_add_info_format(pinfo, item, &fields[finding->kind], "%s", texts[finding->kind]);
         /* The function tells nothing of the item that it made; without a shown tree it is none. */
         if (finding->sentence && item && item->tree_data->visible)
             proto_item_append_text(item->last_child, ": %s", finding->sentence);

@@ -85,10 +85,10 @@ void corr_view_add_addr(struct corr_view *view, enum corr_field field, const uin
     view_append(view, &value);
 }
 
-void corr_view_add_finding(struct corr_view *view, enum corr_severity severity, const char *kind,
+void corr_view_add_finding(struct corr_view *view, enum corr_finding_kind kind,
                            const char *sentence)
 {
-    struct corr_finding finding = {severity, kind, NULL};
+    struct corr_finding finding = {kind, NULL};
 
     if (!corr_view_wants(view, CORR_WANT_FINDINGS))
         return;

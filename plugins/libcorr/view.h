@@ -99,6 +99,8 @@
       "A frame that proves the loss")                                                              \
     X(missed,        STR,   "corr.missed",              "Missed by capture at",                    \
       "A capture point that the packet passed unseen: capture loss, not network loss")             \
+    X(fate,          STR,   "corr.fate",                "Fate",                                    \
+      "What became of the packet, if it did not simply arrive: lost, unknown, missed")             \
     X(duplicate,     TRUE,  "corr.duplicate",           "Duplicate",                               \
       "Second or later copy of the packet at this capture point")                                  \
     X(tcp_retransmission, TRUE, "corr.tcp.retransmission", "TCP retransmission",                   \
@@ -170,16 +172,48 @@ struct corr_value {
 #define CORR_WANT_ALL UINT64_MAX
 _Static_assert(CORR_FIELD_COUNT <= 62, "a field's bit is taken by CORR_WANT_SUMMARY");
 
-enum corr_severity { CORR_SEVERITY_NOTE, CORR_SEVERITY_WARN };
-
 /*
- * For the expert system.  `kind` is one of few constant texts, by which
- * findings can be counted; `sentence` says it of this frame, or is NULL where
- * there is no more to say.
+ * What is worth a look, as expert information.  Columns: id, severity, group,
+ * filter name, text.  Severities and groups are Wireshark's: SEQUENCE is what it
+ * gives to TCP's losses, ASSUMPTION to what limits the analysis.
  */
+/* clang-format off */
+#define CORR_FINDINGS(X)                                                                           \
+    X(lost,           WARN, SEQUENCE,   "corr.expert.lost",                                        \
+      "Packet lost (confirmed)")                                                                   \
+    X(lost_probably,  WARN, SEQUENCE,   "corr.expert.lost_probably",                               \
+      "Packet lost (probable)")                                                                    \
+    X(blocked,        WARN, SEQUENCE,   "corr.expert.blocked",                                     \
+      "Packet lost (blocked: nothing of its flow passes)")                                         \
+    X(missed,         NOTE, SEQUENCE,   "corr.expert.missed",                                      \
+      "Packet missed by the capture at a point that it passed")                                    \
+    X(originated,     NOTE, SEQUENCE,   "corr.expert.originated",                                  \
+      "Packet made on the way: no earlier point shows it")                                         \
+    X(retransmission, NOTE, SEQUENCE,   "corr.expert.retransmission",                              \
+      "Retransmission of a segment that was lost in sight")                                        \
+    X(ambiguous,      NOTE, ASSUMPTION, "corr.expert.ambiguous",                                   \
+      "Equal packets: nobody could tell which of them this frame shows")                           \
+    X(care,           NOTE, ASSUMPTION, "corr.expert.care",                                        \
+      "Capture point to be used with care")                                                        \
+    X(distrust,       WARN, ASSUMPTION, "corr.expert.distrust",                                    \
+      "Capture point not trustworthy")                                                             \
+    X(collapsed,      WARN, ASSUMPTION, "corr.expert.collapsed",                                   \
+      "Several interfaces were merged into one")                                                   \
+    X(limit,          WARN, UNDECODED,  "corr.expert.limit",                                       \
+      "Limit of memory reached: later packets are not compared")
+/* clang-format on */
+
+enum corr_finding_kind {
+#define CORR_ROW(id, severity, group, name, text) CORR_FINDING_##id,
+    CORR_FINDINGS(CORR_ROW)
+#undef CORR_ROW
+    CORR_FINDING_COUNT
+};
+
+/* `sentence` says it of this frame; NULL: there is no more to say than the text of its kind. */
 struct corr_finding {
-    enum corr_severity severity;
-    const char *kind, *sentence;
+    enum corr_finding_kind kind;
+    const char *sentence;
 };
 
 /*
@@ -213,8 +247,8 @@ void corr_view_add_word(struct corr_view *view, enum corr_field field, const cha
 void corr_view_add_addr(struct corr_view *view, enum corr_field field, const uint8_t *bytes,
                         unsigned len);
 
-/* Appends a finding, if they are wanted.  `kind` is a word, `sentence` a text or NULL. */
-void corr_view_add_finding(struct corr_view *view, enum corr_severity severity, const char *kind,
+/* Appends a finding, if they are wanted.  `sentence` is copied; or NULL. */
+void corr_view_add_finding(struct corr_view *view, enum corr_finding_kind kind,
                            const char *sentence);
 
 /* Whether one of the bits in `mask` was asked for. */

@@ -9,7 +9,8 @@
 #define WANT_LOSS                                                                                  \
     (CORR_WANT(dropped) | CORR_WANT(drop_after) | CORR_WANT(drop_before) |                         \
      CORR_WANT(drop_match_id) | CORR_WANT(drop_verdict) | CORR_WANT(drop_cause) |                  \
-     CORR_WANT(drop_evidence) | CORR_WANT_SUMMARY | CORR_WANT_FINDINGS)
+     CORR_WANT(drop_evidence) | CORR_WANT(fate) | CORR_WANT_SUMMARY | CORR_WANT_FINDINGS)
+
 /* The packet of a sighting, if that sighting is where it ends with this kind of fate. */
 static const struct corr_packet *ends_here(const struct corr_fill *f, unsigned i, bool drop)
 {
@@ -21,11 +22,11 @@ static const struct corr_packet *ends_here(const struct corr_fill *f, unsigned i
     return (drop ? corr_fate_is_drop(p->fate) : p->fate == CORR_FATE_UNDETERMINED) ? p : NULL;
 }
 
-static const char *drop_kind(enum corr_fate fate)
+static enum corr_finding_kind drop_kind(enum corr_fate fate)
 {
     if (fate == CORR_FATE_BLOCKED)
-        return "Packet lost (blocked: nothing of its flow passes)";
-    return fate == CORR_FATE_CONFIRMED ? "Packet lost (confirmed)" : "Packet lost (probable)";
+        return CORR_FINDING_blocked;
+    return fate == CORR_FATE_CONFIRMED ? CORR_FINDING_lost : CORR_FINDING_lost_probably;
 }
 
 /* "packet 8 after lan, before wan; cause: ttl; frame 9 proves it" */
@@ -47,7 +48,7 @@ static void find_drop(struct corr_fill *f, const struct corr_packet *p, uint32_t
         g_string_append(out, "; ");
         corr_text_evidence(f->r, packet, out);
     }
-    corr_view_add_finding(f->view, CORR_SEVERITY_WARN, drop_kind(p->fate), out->str);
+    corr_view_add_finding(f->view, drop_kind(p->fate), out->str);
 }
 
 const struct corr_packet *corr_fill_fate(struct corr_fill *f)
@@ -122,9 +123,7 @@ void corr_fill_origin(struct corr_fill *f)
                     corr_fill_point_name(f, first));
     corr_view_add_text(f->view, CORR_FIELD_originated, f->sentence->str);
     if (f->main == f->p->first)
-        corr_view_add_finding(f->view, CORR_SEVERITY_NOTE,
-                              "Packet made on the way: no earlier point shows it",
-                              f->sentence->str);
+        corr_view_add_finding(f->view, CORR_FINDING_originated, f->sentence->str);
 }
 
 void corr_fill_missed(struct corr_fill *f)
@@ -146,9 +145,54 @@ void corr_fill_missed(struct corr_fill *f)
                 continue;
             g_string_printf(f->sentence, "packet %u passed %s", packet + 1,
                             corr_fill_point_name(f, point));
-            corr_view_add_finding(f->view, CORR_SEVERITY_NOTE,
-                                  "Packet missed by the capture at a point that it passed",
-                                  f->sentence->str);
+            corr_view_add_finding(f->view, CORR_FINDING_missed, f->sentence->str);
         }
     }
+}
+
+static void append_missed(const struct corr_fill *f, GString *out)
+{
+    const GArray *missed = corr_packet_missed(f->r, f->p);
+
+    for (unsigned m = 0; missed && m < missed->len; m++) {
+        uint32_t point = g_array_index(missed, uint32_t, m);
+        bool sure;
+
+        if (corr_gap_sighting(f->r, f->p, point, &sure) == f->main)
+            g_string_append_printf(out, "%s%s", out->len ? ", " : "missed by the capture at ",
+                                   corr_fill_point_name(f, point));
+    }
+}
+
+/* "lost before wan (confirmed, ttl)", "unknown: tail", "missed by the capture at wan" */
+void corr_fill_end(struct corr_fill *f, const struct corr_packet *dropped)
+{
+    GString *out = f->text;
+
+    if (!corr_view_wants(f->view, CORR_WANT(fate)))
+        return;
+    g_string_truncate(out, 0);
+    if (dropped) {
+        if (dropped->drop_before != CORR_NONE)
+            g_string_printf(out, "lost before %s (%s",
+                            corr_fill_point_name(f, dropped->drop_before),
+                            corr_fate_word(dropped->fate));
+        else
+            g_string_printf(out, "lost after this point (%s", corr_fate_word(dropped->fate));
+        if (corr_cause_word(dropped->cause))
+            g_string_append_printf(out, ", %s", corr_cause_word(dropped->cause));
+        g_string_append_c(out, ')');
+    } else {
+        append_missed(f, out);
+        for (unsigned i = 0; out->len == 0 && i < f->sightings->len; i++) {
+            const struct corr_packet *p = ends_here(f, i, false);
+
+            if (p) {
+                g_string_assign(out, "unknown: ");
+                corr_text_reason(f->r, p, out);
+            }
+        }
+    }
+    if (out->len)
+        corr_view_add_text(f->view, CORR_FIELD_fate, out->str);
 }

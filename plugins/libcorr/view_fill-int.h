@@ -43,4 +43,10 @@ void corr_fill_origin(struct corr_fill *f);
 /* Points that the frame's packets passed unseen: missed, and the findings of that. */
 void corr_fill_missed(struct corr_fill *f);
 
+/* All of that in few words: fate.  After the two above, of which `dropped` is the answer. */
+void corr_fill_end(struct corr_fill *f, const struct corr_packet *dropped);
+
+/* On the first frame of a capture point: the findings about the point. */
+void corr_fill_point(const struct corr_fill *f);
+
 #endif /* CORR_VIEW_FILL_INT_H */

@@ -127,9 +127,7 @@ static void fill_identity(struct corr_fill *f)
         corr_view_add_number(f->view, CORR_FIELD_quotes, f->p->quotes + 1);
     if (f->p->ambiguous) {
         corr_view_add_number(f->view, CORR_FIELD_ambiguous, 1);
-        corr_view_add_finding(f->view, CORR_SEVERITY_NOTE,
-                              "Equal packets: nobody could tell which of them this frame shows",
-                              NULL);
+        corr_view_add_finding(f->view, CORR_FINDING_ambiguous, NULL);
     }
 }
 
@@ -436,10 +434,12 @@ static void fill_packet(struct corr_fill *f)
     corr_fill_origin(f);
     dropped = corr_fill_fate(f);
     corr_fill_missed(f);
+    corr_fill_end(f, dropped);
     if (f->s->duplicate)
         corr_view_add_number(f->view, CORR_FIELD_duplicate, 1);
     corr_view_fill_tcp(f->r, f->s->obs, f->view);
     corr_view_fill_phases(f->r, f->s->obs, f->view);
+    corr_fill_point(f);
     if (corr_view_wants(f->view, CORR_WANT_SUMMARY))
         fill_summary(f, latency, nat, dropped);
 }

@@ -28,7 +28,8 @@ void corr_view_fill_tcp(const struct corr_result *r, uint32_t obs, struct corr_v
     const struct corr_tcp_repeat *repeat;
     const struct corr_tcp *tcp;
 
-    if (corr_store_obs(r->store, obs)->kind != CORR_KIND_TCP || !corr_view_wants(view, WANT_TCP))
+    if (corr_store_obs(r->store, obs)->kind != CORR_KIND_TCP ||
+        !corr_view_wants(view, WANT_TCP | CORR_WANT_FINDINGS))
         return;
     tcp = corr_layers_tcp(r);
     for (unsigned i = 0; i < G_N_ELEMENTS(EVENTS); i++)
@@ -39,11 +40,16 @@ void corr_view_fill_tcp(const struct corr_result *r, uint32_t obs, struct corr_v
         return;
     if (repeat->original_frame != 0)
         corr_view_add_number(view, CORR_FIELD_tcp_original, repeat->original_frame);
-    if (repeat->lost_after == CORR_NONE || !corr_view_wants(view, CORR_WANT(tcp_lost_between)))
+    if (repeat->lost_after == CORR_NONE ||
+        !corr_view_wants(view, CORR_WANT(tcp_lost_between) | CORR_WANT_FINDINGS))
         return;
     g_string_assign(view->text, corr_store_point(r->store, repeat->lost_after)->name);
     if (repeat->lost_before != CORR_NONE)
         g_string_append_printf(view->text, " > %s",
                                corr_store_point(r->store, repeat->lost_before)->name);
     corr_view_add_text(view, CORR_FIELD_tcp_lost_between, view->text->str);
+    g_string_prepend(view->text, "lost between ");
+    if (repeat->original_frame != 0)
+        g_string_append_printf(view->text, ", first sent in frame %u", repeat->original_frame);
+    corr_view_add_finding(view, CORR_FINDING_retransmission, view->text->str);
 }

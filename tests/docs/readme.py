@@ -21,8 +21,6 @@ FIELD_TYPES = {
     "FT_RELATIVE_TIME": "time", "FT_BOOLEAN": "true", "FT_IPv4": "IPv4", "FT_IPv6": "IPv6",
     "FT_NONE": "label",
 }
-SEVERITIES = {"note": "Expert information on this frame, severity note",
-              "warning": "Expert information on this frame, severity warning"}
 # Folders in which the tour names files without saying the whole path.
 ROOTS = ("", "plugins/libcorr/", "epan-hooks/", "tests/", "tests/unit/")
 NAMED = re.compile(r"^[\w.+-]*(/[\w.+-]+)*/?$")
@@ -96,7 +94,7 @@ def make_fields(folder):
     lines = ["| field | type | meaning |", "|---|---|---|"]
     for row in rows(folder, "fields.tsv"):
         name, meaning = row[2], row[7] if len(row) > 7 else ""
-        meaning = meaning or SEVERITIES[name.rsplit(".", 1)[1]]
+        meaning = meaning or "Expert information: " + row[1]
         lines.append("| `%s` | %s | %s |" % (name, FIELD_TYPES[row[3]], cell(meaning)))
     return "\n".join(lines) + "\n"
 

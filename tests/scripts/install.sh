@@ -15,7 +15,7 @@ DESTDIR=$root expect 0 cmake --install "$CORR_BUILD" --prefix /usr
 if [ -e "$T/manifest" ]; then cp -p "$T/manifest" "$manifest"; else rm -f "$manifest"; fi
 (cd "$root" && find . ! -type d | LC_ALL=C sort) >"$T/files"
 
-title "exactly the plug-ins, the scripts and their module"
+title "exactly the plug-ins, the profile, the scripts and their module"
 has files '^\./usr/bin/corr-capture$'
 has files '^\./usr/share/wireshark-corr/corr-capture$'
 has files '^\./usr/bin/corr-merge$'
@@ -29,7 +29,10 @@ done
 for script in corr-capture corr-merge; do
     has files "^\\./usr/share/bash-completion/completions/$script\$"
 done
-[ "$(wc -l <"$T/files")" -eq 12 ] || fail "more or less than twelve files: $(cat "$T/files")"
+for file in colorfilters dfilter_buttons io_graphs preferences; do
+    has files "^\\./usr/share/wireshark/profiles/Correlation/$file\$"
+done
+[ "$(wc -l <"$T/files")" -eq 16 ] || fail "more or less than sixteen files: $(cat "$T/files")"
 
 title "the plug-ins: in the folder from which the installed Wireshark takes its own"
 folder=$(tshark -G folders 2>/dev/null | sed -nE 's/^Global Plugins:[[:space:]]*//p')

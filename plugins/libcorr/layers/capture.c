@@ -328,3 +328,39 @@ enum corr_trust corr_capture_judge(const struct corr_result *r, uint32_t number,
     judge_unknown(point, &out);
     return out.trust;
 }
+
+struct corr_capture_verdict *corr_capture_verdicts_new(const struct corr_result *r)
+{
+    const struct corr_store *store = r->store;
+    uint32_t n = store->points->len;
+    struct corr_capture_verdict *verdicts = g_new0(struct corr_capture_verdict, n + 1);
+    g_autofree struct corr_capture *captures = corr_captures_count(r, NULL);
+
+    for (uint32_t p = 0; p < n; p++) {
+        g_autoptr(GPtrArray) reasons = g_ptr_array_new_with_free_func(g_free);
+        enum corr_clock_status status = CORR_CLOCK_UNKNOWN;
+        GArray *pieces = r->clock ? corr_result_clock_pieces(r, p, &status) : NULL;
+
+        if (pieces)
+            g_array_unref(pieces);
+        verdicts[p].trust = corr_capture_judge(r, p, captures, status, reasons);
+        g_ptr_array_add(reasons, NULL);
+        verdicts[p].reasons = g_strjoinv("; ", (char **)reasons->pdata);
+        verdicts[p].collapsed = corr_store_point(store, p)->segment != 0;
+    }
+    for (uint32_t i = 0; i < store->obs->len; i++) {
+        const struct corr_obs *obs = corr_store_obs(store, i);
+
+        if (verdicts[obs->point].first_frame == 0)
+            verdicts[obs->point].first_frame = obs->frame;
+        verdicts[obs->point].limit |= i == 0;
+    }
+    return verdicts;
+}
+
+void corr_capture_verdicts_free(struct corr_capture_verdict *verdicts, uint32_t n)
+{
+    for (uint32_t p = 0; verdicts && p < n; p++)
+        g_free(verdicts[p].reasons);
+    g_free(verdicts);
+}

@@ -42,4 +42,17 @@ enum corr_trust corr_capture_judge(const struct corr_result *r, uint32_t point,
                                    const struct corr_capture *captures,
                                    enum corr_clock_status status, GPtrArray *reasons);
 
+/* How far a point can be trusted, and where to say so. */
+struct corr_capture_verdict {
+    enum corr_trust trust;
+    char *reasons;        /* joined by "; "; owned */
+    uint32_t first_frame; /* 0: no frame of this point was understood */
+    bool collapsed;       /* one of several that a merge had united */
+    bool limit;           /* the point of the file's first frame, which speaks for the file */
+};
+
+/* One for each point of the store; of all frames. */
+struct corr_capture_verdict *corr_capture_verdicts_new(const struct corr_result *r);
+void corr_capture_verdicts_free(struct corr_capture_verdict *verdicts, uint32_t n);
+
 #endif /* CORR_CAPTURE_H */

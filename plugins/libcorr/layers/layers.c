@@ -8,6 +8,8 @@
 struct corr_layers {
     struct corr_tcp *tcp;
     struct corr_phases *phases;
+    struct corr_capture_verdict *verdicts;
+    uint32_t n_verdicts;
 };
 
 /* What is kept is no part of the answer, so that readers of a result may have it made. */
@@ -38,11 +40,23 @@ const struct corr_phases *corr_layers_phases(const struct corr_result *r)
     return layers->phases;
 }
 
+const struct corr_capture_verdict *corr_layers_verdicts(const struct corr_result *r)
+{
+    struct corr_layers *layers = layers_of(r);
+
+    if (layers->verdicts == NULL) {
+        layers->verdicts = corr_capture_verdicts_new(r);
+        layers->n_verdicts = r->store->points->len;
+    }
+    return layers->verdicts;
+}
+
 void corr_layers_free(struct corr_layers *layers)
 {
     if (layers == NULL)
         return;
     corr_phases_free(layers->phases);
     corr_tcp_free(layers->tcp);
+    corr_capture_verdicts_free(layers->verdicts, layers->n_verdicts);
     g_free(layers);
 }

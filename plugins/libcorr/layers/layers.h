@@ -12,6 +12,7 @@
 #ifndef CORR_LAYERS_H
 #define CORR_LAYERS_H
 
+#include "layers/capture.h"
 #include "path/result.h"
 
 struct corr_layers; /* the analyses that were asked for */
@@ -23,6 +24,9 @@ const struct corr_tcp *corr_layers_tcp(const struct corr_result *r);
 
 /* Transactions and their phases; never NULL. */
 const struct corr_phases *corr_layers_phases(const struct corr_result *r);
+
+/* How far each capture point can be trusted; as many as the store has points. */
+const struct corr_capture_verdict *corr_layers_verdicts(const struct corr_result *r);
 
 /* Of a result that goes; NULL is fine. */
 void corr_layers_free(struct corr_layers *layers);
