@@ -148,4 +148,41 @@ refuse cut "$sample/truth.json" "$sample/packets.tsv" "$sample/sample.pcapng" \
     "$sample/sample.pcapng" wan <(echo '{"drops": []}')
 refuse cut "$sample/truth.json" "$sample/packets.tsv" "$sample/sample.pcapng" \
     "$sample/sample.pcapng" wan <(echo '{"drops": [{"frame": 1}]}')
+
+title "phases against curl's figures"
+check=$LAB_DIR/phases.py
+# phases DNS_S SERVER_S: what the plug-ins would say of one request; judged against curl's figures.
+phases() {
+    printf '{"phases": [{"kind": "http", "client": "10.0.0.1:5", "phases": [%s]}]}\n' "$(
+        printf '{"name": "%s", "duration_s": %s}, ' dns "$1" connect 0.01 server "$2"
+        printf '{"name": "download", "duration_s": 0.1}'
+    )" >report.json
+}
+printf '{"url": "u", "local_port": 5, "num_connects": 1, "time_namelookup": 0.011, %s}\n' \
+    '"time_connect": 0.0211, "time_appconnect": 0, "time_pretransfer": 0.0212,
+     "time_starttransfer": 0.0412, "time_total": 0.1412' | tr -d '\n' >curl.json
+phases 0.0101 0.0205
+expect 0 python3 "$check" timings report.json curl.json -- -
+for wrong in '0.01101 0.0205' '0.0079 0.0205' '0.0101 0.0213' '0.0101 0.0187'; do
+    title "phases refused: $wrong"
+    # shellcheck disable=SC2086 # two words
+    phases $wrong
+    expect 1 python3 "$check" timings report.json curl.json -- -
+    has err '^phases.py timings: .* took '
+done
+title "a second measurement excuses curl, and no wrong answer"
+cp curl.json again.json
+phases 0.0079 0.0205
+cp report.json late.json
+phases 0.0101 0.0205
+expect 0 python3 "$check" timings late.json again.json report.json curl.json -- -
+phases 0.01101 0.0205
+expect 1 python3 "$check" timings late.json again.json report.json curl.json -- -
+
+title "the first finding"
+printf '{"findings": [{"layer": "L3", "rule": "loss", "severity": "error", "what": "w"}]}\n' \
+    >report.json
+expect 0 python3 "$check" first report.json loss
+expect 1 python3 "$check" first report.json server
+expect 1 python3 "$check" quiet report.json
 finish

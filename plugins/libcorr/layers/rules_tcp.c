@@ -451,8 +451,8 @@ void corr_rule_small_window(struct corr_inquiry *q)
             insight->size = (double)limited;
             corr_insight_say(insight,
                              "TCP %s: for %s of the transfer the sender waited for room in the "
-                             "window of %s: it is too small for this round trip. A larger receive "
-                             "buffer there makes it faster.",
+                             "window of %s: it is too small for this round trip (a larger receive "
+                             "buffer there makes it faster), or what arrives is read slowly.",
                              ends->str, share->str, who->str);
             corr_insight_filter(insight, "corr.flow == %u", f + 1);
             prove_stalls(tcp, way, CORR_TCP_STALL_RECEIVER, insight);

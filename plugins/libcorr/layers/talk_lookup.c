@@ -139,6 +139,19 @@ static void other_flows_add(struct corr_dns *d, const struct corr_lookup *lookup
     }
 }
 
+/* An error to one of A and AAAA is none of the lookup while the other has given addresses. */
+static uint8_t code_of(const struct corr_dns *d, const struct corr_lookup *lookup,
+                       const struct corr_question *final)
+{
+    for (unsigned i = 0; i < lookup->questions->len; i++) {
+        const struct corr_question *q = question_at(d, lookup, i);
+
+        if (q->answered && q->code == 0 && q->addresses->len > 0)
+            return 0;
+    }
+    return final->code;
+}
+
 static void lookup_put_down(struct corr_dns *d, struct corr_lookup *lookup, uint32_t transaction,
                             const struct corr_question *final)
 {
@@ -152,7 +165,7 @@ static void lookup_put_down(struct corr_dns *d, struct corr_lookup *lookup, uint
     lookup->used = true;
     t->dns_tcp = final->tcp;
     if (!final->tcp)
-        t->dns_code = final->code;
+        t->dns_code = code_of(d, lookup, final);
     for (unsigned i = 0; i < lookup->questions->len; i++) {
         const struct corr_question *q = question_at(d, lookup, i);
         bool first_of_type = true;
@@ -280,32 +293,43 @@ static void array_unref(void *data)
     g_array_unref(data);
 }
 
+/*
+ * The answers of a question by the client and the address.  A translator on the way gives the
+ * client another address: every point's view counts, for any of them may show the connection.
+ */
+static void addresses_index(const struct corr_dns *d, GHashTable *by_address,
+                            const struct corr_question *q)
+{
+    const GArray *convs = corr_result_flow(d->b->r, q->flow)->convs;
+    uint32_t lookup = q->lookup - 1;
+
+    for (unsigned k = 0; k < q->addresses->len; k++)
+        for (unsigned m = 0; m < convs->len; m++) {
+            uint32_t conv = g_array_index(convs, struct corr_member, m).conv;
+            unsigned client = q->client_dir ^ d->b->r->conv_flip[conv];
+            char from[CORR_ADDR_TEXT], to[CORR_ADDR_TEXT];
+            g_autofree char *key = g_strdup_printf(
+                "%s %s", corr_addr_text(&corr_result_conv(d->b->r, conv)->end[client].addr, from),
+                corr_addr_text(&g_array_index(q->addresses, struct corr_addr, k), to));
+            GArray *list = g_hash_table_lookup(by_address, key);
+
+            if (list == NULL) {
+                list = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+                g_hash_table_insert(by_address, g_steal_pointer(&key), list);
+            }
+            if (list->len == 0 || g_array_index(list, uint32_t, list->len - 1) != lookup)
+                g_array_append_val(list, lookup);
+        }
+}
+
 static void connections_join(struct corr_dns *d)
 {
     g_autoptr(GHashTable) by_address =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, array_unref);
     g_autoptr(GArray) connections = NULL;
 
-    for (unsigned i = 0; i < d->questions->len; i++) {
-        const struct corr_question *q = g_ptr_array_index(d->questions, i);
-
-        for (unsigned k = 0; k < q->addresses->len; k++) {
-            char from[CORR_ADDR_TEXT], to[CORR_ADDR_TEXT];
-            char *key = g_strdup_printf(
-                "%s %s", corr_addr_text(&q->client.addr, from),
-                corr_addr_text(&g_array_index(q->addresses, struct corr_addr, k), to));
-            GArray *list = g_hash_table_lookup(by_address, key);
-            uint32_t lookup = q->lookup - 1;
-
-            if (list == NULL) {
-                list = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-                g_hash_table_insert(by_address, key, list);
-            } else {
-                g_free(key);
-            }
-            g_array_append_val(list, lookup);
-        }
-    }
+    for (unsigned i = 0; i < d->questions->len; i++)
+        addresses_index(d, by_address, g_ptr_array_index(d->questions, i));
     connections = connections_list(d);
     for (unsigned i = 0; i < connections->len; i++)
         join(d, by_address, &g_array_index(connections, struct connection, i));

@@ -152,6 +152,21 @@ static void way_list(struct corr_tcp_work *work, uint32_t f, unsigned data_dir)
             way->counts[__builtin_ctz(events)]++;
 }
 
+/* Whether a local flow shows a reset in this direction of the flow. */
+static bool reset_at(const struct corr_tcp_work *work, uint32_t conv, unsigned dir)
+{
+    const struct corr_result *r = work->r;
+
+    for (uint32_t k = work->start[conv]; k < work->start[conv + 1]; k++) {
+        uint32_t obs = work->by_conv[k];
+
+        if (corr_store_obs(r->store, obs)->tcp_flags & CORR_TCP_RST &&
+            corr_result_packet(r, corr_tcp_packet_at(r, obs, 0))->dir == dir)
+            return true;
+    }
+    return false;
+}
+
 /* The first reset: a point that the way passes before the one that saw it first did not. */
 static void reset_find(struct corr_tcp_work *work, uint32_t f, struct corr_tcp_flow *flow)
 {
@@ -188,7 +203,8 @@ static void reset_find(struct corr_tcp_work *work, uint32_t f, struct corr_tcp_f
         if (previous == CORR_NONE || corr_order_compare(r, f, p->dir, previous, conv) < 0)
             previous = conv;
     }
-    if (previous != CORR_NONE)
+    /* Two equal resets: the first one here may be the one that the point before shows. */
+    if (previous != CORR_NONE && !(p->ambiguous && reset_at(work, previous, p->dir)))
         reset->after = corr_result_conv(r, previous)->point;
 }
 

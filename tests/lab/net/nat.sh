@@ -102,6 +102,7 @@ http {
         ${3-}
         root $root/www;
         client_max_body_size 0;
+        location /slow/ { proxy_pass http://127.0.0.1:9000; }
         location /up/ { dav_methods PUT; create_full_put_path on; }
     }
 }
@@ -112,6 +113,8 @@ NGINX
 # nat_text BYTES WORD: lines that never repeat, for equal payloads would make equal packets.
 nat_text() { seq -f "line %09.0f of the $2" "$(($1 / 32))"; }
 
+# TLS records fit a segment: a client can read none before it is whole, which would be later than
+# the first byte of the answer.
 # nat_servers DOWNLOAD_BYTES: web (80, 443) and names on the server, web (8080) on the client.
 nat_servers() {
     local files=$LAB_TMP/server
@@ -123,7 +126,9 @@ nat_servers() {
     nat_text "$1" "download" >"$files/www/bulk"
     printf 'nameserver %s\noptions timeout:1 attempts:3\n' "$NAT_WEB" >"$LAB_TMP/resolv.conf"
     nat_web server 80 "listen 443 ssl; ssl_certificate $files/cert.pem;
-        ssl_certificate_key $files/key.pem;"
+        ssl_certificate_key $files/key.pem;
+        ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:lab:1m;
+        ssl_buffer_size 1300;"
     nat_web client 8080
     lab_daemon server dnsmasq -k --conf-file=/dev/null --no-resolv --no-hosts --user=root \
         --pid-file= --bind-interfaces --listen-address="$NAT_WEB" --address="/test/$NAT_WEB"
