@@ -392,6 +392,21 @@ static void taken_back(void)
     l7_talk_clear(&t);
 }
 
+/* Nor does the end of a message whose beginning was taken back make one. */
+static void taken_back_open(void)
+{
+    struct l7_talk t;
+
+    l7_talk_init(&t, 80);
+    l7_handshake(&t);
+    SAY(&t, 0, GET, 1448);
+    SAY(&t, 1, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", 1448);
+    corr_l7_take_back(t.l7, 0);
+    SAY(&t, 1, "0123456789", 1448);
+    assert_marks(&t, "");
+    l7_talk_clear(&t);
+}
+
 /* Whatever comes, marks stay in order within themselves, and nothing is read that is not there. */
 static void damage(void)
 {
@@ -452,6 +467,7 @@ int main(int argc, char **argv)
     g_test_add_func("/l7/dns/loops", dns_loops);
     g_test_add_func("/l7/quic", quic);
     g_test_add_func("/l7/taken back", taken_back);
+    g_test_add_func("/l7/taken back-open", taken_back_open);
     g_test_add_func("/l7/damage", damage);
     return g_test_run();
 }

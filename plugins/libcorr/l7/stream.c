@@ -139,8 +139,12 @@ uint32_t corr_l7_mark_last(const struct corr_l7_reader *r)
 
 void corr_l7_mark_again(struct corr_l7_reader *r, uint32_t mark_plus_1, int64_t end)
 {
-    struct corr_mark mark = *corr_l7_mark_get(r, mark_plus_1);
+    const struct corr_mark *first = corr_l7_mark_get(r, mark_plus_1);
+    struct corr_mark mark;
 
+    if (first == NULL) /* its frame was taken back */
+        return;
+    mark = *first;
     mark.begin = r->s->begin - r->obs_at;
     mark.end = end - r->obs_at;
     mark.obs = r->obs;
