@@ -96,6 +96,16 @@ bool hook_field_is_wanted(int hf, proto_tree *tree)
                     proto_registrar_get_nth((unsigned)hf)->ref_type != HF_REF_TYPE_NONE);
 }
 
+uint64_t hook_fields_referenced(void)
+{
+    uint64_t referenced = 0;
+
+    for (unsigned i = 0; i < CORR_FIELD_COUNT; i++)
+        if (field_infos[i]->ref_type != HF_REF_TYPE_NONE)
+            referenced |= CORR_WANT_FIELD(i);
+    return referenced;
+}
+
 uint64_t hook_fields_wanted(int proto, proto_tree *tree)
 {
     uint64_t wanted;
@@ -108,10 +118,7 @@ uint64_t hook_fields_wanted(int proto, proto_tree *tree)
     wanted = CORR_WANT(point) | CORR_WANT_SUMMARY; /* the protocol's own item, by filter "corr" */
     if (proto_registrar_get_nth((unsigned)proto)->ref_type != HF_REF_TYPE_DIRECT)
         wanted = CORR_WANT(point);
-    for (unsigned i = 0; i < CORR_FIELD_COUNT; i++)
-        if (field_infos[i]->ref_type != HF_REF_TYPE_NONE)
-            wanted |= CORR_WANT_FIELD(i);
-    return wanted;
+    return wanted | hook_fields_referenced();
 }
 
 /* The same addresses stand there as text: these two are for filters that compare networks. */

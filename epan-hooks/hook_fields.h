@@ -13,6 +13,9 @@ void hook_fields_register(int proto);
 /* Whether the tree is shown, or a filter or a column asks for field or protocol `hf`. */
 bool hook_field_is_wanted(int hf, proto_tree *tree);
 
+/* The fields that a filter or a column asks for, as CORR_WANT_FIELD(). */
+uint64_t hook_fields_referenced(void);
+
 /* What corr_engine_lookup() shall make: the same for every field of `proto`; 0: nothing. */
 uint64_t hook_fields_wanted(int proto, proto_tree *tree);
 

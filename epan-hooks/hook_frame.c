@@ -11,6 +11,9 @@
 #include "compat.h"
 #include "hooks.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include <epan/tap.h>
 #include <wiretap/wtap.h>
 
@@ -36,6 +39,9 @@ static struct {
     struct hook_points *points;
     int64_t settled_at;    /* monotonic time in us of the last settling; 0: never */
     int64_t settling_took; /* us */
+    uint64_t early;        /* wanted fields of frames that were read for the first time */
+    bool visited;          /* frames were looked at again */
+    bool told;             /* a tap has said that one pass is not enough */
 } session;
 
 struct corr_engine *hook_session_engine(void)
@@ -64,8 +70,30 @@ static void session_new(void)
     hook_export_begin(hook_prefs_export_point());
 }
 
+/*
+ * tshark without -2 looks at each frame once, before anybody can know its fate: a field
+ * that is asked for is silently absent.  Only the end of the file tells that no second
+ * pass followed; in Wireshark one always does.
+ */
+static void session_tell(void)
+{
+    const char *program = g_get_prgname();
+
+    if (session.visited || session.told || program == NULL || strcmp(program, "tshark") != 0)
+        return;
+    for (unsigned i = 0; i < CORR_FIELD_COUNT; i++)
+        if (session.early & CORR_WANT_FIELD(i)) {
+            fprintf(stderr,
+                    "corr: %s is known after the last frame only; in one pass it is absent. "
+                    "Use tshark -2 -r FILE, with filters after -Y.\n",
+                    corr_field_infos[i].name);
+            return;
+        }
+}
+
 static void session_end(void)
 {
+    session_tell();
     hook_export_end();
     session_free();
 }
@@ -128,6 +156,7 @@ static void queue_tap_record(packet_info *pinfo)
     record->abi = hook_tap_abi();
     record->frame = pinfo->num;
     record->engine = session.engine;
+    record->told = &session.told;
     tap_queue_packet(tap, pinfo, record);
 }
 
@@ -142,8 +171,12 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
     if (!session.engine || !pinfo->rec || pinfo->rec->rec_type != REC_TYPE_PACKET)
         return 0;
 
-    if (!visited)
+    session.visited |= visited;
+    if (!visited) {
         observe(tvb, pinfo);
+        if (wanted)
+            session.early |= hook_fields_referenced() & ~CORR_WANT(point);
+    }
 
     if (items)
         wanted |= CORR_WANT(point); /* the item that they hang on */

@@ -28,6 +28,7 @@ struct listener {
     struct corr_frame_set *frames; /* that passed the filter; NULL: there is no filter */
     bool mismatch;                 /* corr.so is of another build: do not touch its engine */
     bool early;                    /* frames went through the filter before the file's end */
+    bool *told;                    /* see struct hook_tap_record */
 };
 
 static void listener_free(struct listener *listener)
@@ -62,6 +63,7 @@ static tap_packet_status tap_packet(void *data, packet_info *pinfo G_GNUC_UNUSED
     if (listener->mismatch)
         return TAP_PACKET_FAILED;
     listener->engine = record->engine;
+    listener->told = record->told;
     if (!corr_engine_is_settled(record->engine))
         listener->early = true;
     return TAP_PACKET_REDRAW;
@@ -118,11 +120,13 @@ static void tap_draw(void *data)
                         "install both from the same one.\n");
         return;
     }
-    if (listener->early && listener->request.filter && asks_the_future(listener->request.filter))
+    if (listener->early && listener->request.filter && asks_the_future(listener->request.filter)) {
+        *listener->told = true;
         fprintf(stderr,
                 "corr: the filter \"%s\" asks for fields that are known after the last frame only; "
                 "in one pass it selects too little. Use tshark -2.\n",
                 listener->request.filter);
+    }
     text = hook_request_render(&listener->request, listener->engine, listener->frames);
     if (drawn)
         putchar('\n');

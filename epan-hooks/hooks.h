@@ -34,6 +34,7 @@ struct hook_tap_record {
     uint32_t abi;
     uint32_t frame;
     struct corr_engine *engine;
+    bool *told; /* a listener sets it that has told the user that one pass is not enough */
 };
 
 /* A digest of the headers that declare the engine; CMake computes it. */

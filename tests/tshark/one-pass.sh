@@ -37,6 +37,21 @@ for filter in corr.dropped 'corr.hop == 2' 'corr.point == "lan"'; do
     hasnt out '^\(none\)'
 done
 
+title "one pass: a display filter or a column that asks for the future is told so, once"
+note='^corr: corr\.[a-z_.]+ is known after the last frame only; .*tshark -2'
+for words in '-Y corr.dropped' '-Y corr.hop==2||corr.dropped' '-2 -R corr.dropped'; do
+    # shellcheck disable=SC2086 # words are several arguments
+    expect 0 corr_tshark -r "$CORR_FILE" $words
+    has err "$note"
+    [ "$(grep -c . "$T/err")" -eq 1 ] || fail "$words: more than one line: $(cat "$T/err")"
+done
+for words in '-Y corr.point==lan' '-Y tcp' '-V' '-2 -Y corr.dropped' '-2 -Y corr.dropped&&!ip' \
+    '-2 -R ip -Y corr.dropped' '-q -z corr,report'; do
+    # shellcheck disable=SC2086 # words are several arguments
+    expect 0 corr_tshark -r "$CORR_FILE" $words
+    hasnt err .
+done
+
 title "two passes: each field by itself finds the frames that it has in the whole tree"
 sed -nE 's/^ *X\([a-z_0-9]+, *[A-Z0-9]+, *"(corr\.[a-z_.0-9]+)".*/\1/p' \
     "$CORR_SOURCE/plugins/libcorr/view.h" >"$T/fields"
