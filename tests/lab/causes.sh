@@ -47,14 +47,14 @@ udp() { lab_in c python3 "$tool" udp "$server" "$@"; }
 tcp() { lab_in c python3 "$tool" tcp "$server" "$@"; }
 pings() { lab_in c ping -q -i 0.02 -W 1 -c "$1" "$server" >/dev/null || true; }
 
-# rule NS FAMILY CHAIN MATCH: a table of its own that counts and throws away, or what STATEMENT says.
+# rule NS FAMILY CHAIN MATCH [STATEMENT]: a table of its own that counts and throws away.
 rule() {
     lab_in "$1" nft -f - <<NFT
 table $2 loss {
     counter lost { }
     chain place {
         type filter hook $3 priority 0;
-        $4 counter name lost ${STATEMENT-drop}
+        $4 counter name lost ${5-drop}
     }
 }
 NFT
@@ -178,7 +178,8 @@ cat "$T/out"
 expect 0 python3 "$tool" ends "$LAB_TMP/input.pcapng" "$LAB_TMP/input.report" s0 7777
 
 begin "refused: each packet is answered by an error"
-STATEMENT='reject with icmp type admin-prohibited' rule r ip forward 'meta l4proto { tcp, udp } th dport 9999'
+rule r ip forward 'meta l4proto { tcp, udp } th dport 9999' \
+    'reject with icmp type admin-prohibited'
 for _ in 1 2 3; do
     tcp 9999 0 0.5
 done
@@ -190,7 +191,7 @@ agree refused r0 r1 "$lost" policy
 
 begin "a black hole: too long for the next link, and nobody says so"
 lab_ip r link set dev r1 mtu 1200
-STATEMENT=drop rule r ip output 'icmp type destination-unreachable'
+rule r ip output 'icmp type destination-unreachable'
 fails=$(frag_fails)
 udp 5004 40 10 1300,600,300
 # Where nothing at all passes, the capture may have paused: small packets show that it did not.
@@ -202,4 +203,11 @@ lost=$(($(frag_fails) - fails))
 end hole
 lab_in r nft flush ruleset
 agree hole r0 r1 "$lost" mtu
+
+begin "too long for the next link, and an error says so"
+fails=$(frag_fails)
+tcp 5000 100000 2.5
+lost=$(($(frag_fails) - fails))
+end told
+agree told r0 r1 "$lost" mtu
 finish

@@ -89,6 +89,36 @@ refuse segments report.json
 segments "$row" '{"after": "a", "before": "c", "packets": 2}'
 refuse segments report.json
 
+title "causes"
+lost() { printf '{"drops": [%s]}\n' "$1" >report.json; }
+causes() { python3 "$LAB_DIR/causes.py" judge report.json b c 2 "$1"; }
+lost '{"after": "b", "before": "c", "packets": 2, "cause": "queue"}'
+expect 0 causes queue,none
+lost '{"after": "b", "before": "c", "packets": 2}'
+expect 0 causes queue,none
+for wrong in '{"after": "b", "before": "c", "packets": 1, "cause": "queue"}' \
+    '{"after": "b", "before": "c", "packets": 2, "cause": "mtu"}' \
+    '{"after": "b", "packets": 2, "cause": "queue"}' \
+    '{"after": "a", "before": "c", "cause": "queue"}' ''; do
+    title "causes refused: $wrong"
+    lost "$wrong"
+    expect 1 causes queue
+    has err '^causes.py judge: '
+done
+
+title "another clock"
+python3 "$LAB_DIR/causes.py" clock "$CORR_SOURCE/tests/sample/sample.pcapng" later.pcapng 7200.5 100
+expect 0 env PYTHONPATH="$LAB_DIR" python3 - "$CORR_SOURCE/tests/sample/sample.pcapng" <<'PY'
+import sys
+import capture
+old, new = capture.read(sys.argv[1]), capture.read("later.pcapng")
+start = old[0].time_ns
+assert len(old) == len(new) > 0
+for a, b in zip(old, new):
+    true = a.time_ns + 7200.5e9 + (a.time_ns - start) * 1e-4
+    assert a.data == b.data and abs(b.time_ns - true) < 2000, (a.number, b.time_ns - true)
+PY
+
 title "clocks"
 clocks() {
     printf '{"points": [{"name": "a", "clock": {"reference": "a", "offset_s": 0, "error_s": 0}},
