@@ -11,6 +11,7 @@
 #define UNKNOWN INT64_MIN
 #define FIN_SHA256 53u /* record of a TLS 1.3 Finished: 4 + 32 bytes, the type, and a tag of 16 */
 #define FIN_SHA384 69u /* likewise with a hash of 48 bytes */
+#define ALERT13 19u    /* level, description, type, tag (RFC 8446, 5.2 and 6) */
 #define TICKET_MIN 150u
 #define TICKET_MAX 1500u
 #define TICKETS_MAX 8u
@@ -360,6 +361,20 @@ static bool by_port(const struct corr_talk *talk)
     return port == 443 || port == 8443;
 }
 
+/* TLS 1.3 hides that a record is an alert, but not its length: the server's last one. */
+static void farewell_leave_out(const struct shake *s, GArray *left_out)
+{
+    const struct corr_said *last = NULL, *before = NULL;
+
+    EACH_SAID(s->talk, 1, said)
+    if (said->kind == CORR_MARK_TLS_DATA && (last == NULL || said->begin >= last->end)) {
+        before = last;
+        last = said;
+    }
+    if (before != NULL && last->mark->id == ALERT13 && before->begin >= s->flight_to)
+        leave_out(left_out, CORR_SERVER, last->begin, last->end);
+}
+
 static void talk_on(struct shake *s, enum corr_transaction_kind kind)
 {
     struct corr_talk *talk = s->talk;
@@ -380,6 +395,7 @@ static void talk_on(struct shake *s, enum corr_transaction_kind kind)
                   s->client_to);
         server_from = tickets_end(s);
         leave_out(left_out, CORR_SERVER, s->flight_to, server_from);
+        farewell_leave_out(s, left_out);
     }
     if (h2 && s->client_to != UNKNOWN)
         h2_control_find(s, s->client_to, server_from, left_out);
