@@ -7,6 +7,17 @@
 #include "path/order.h"
 #include "store/sort.h"
 
+/* A mirror's second copy follows the first one this soon; nobody sends again so fast. */
+#define COPY_NS INT64_C(1000000)
+
+/* One and the same datagram, by its identification: a copy of it, damaged perhaps, not sent again.
+ */
+static bool is_copy(const struct corr_obs *a, const struct corr_obs *b)
+{
+    return a->have & b->have & CORR_HAVE_IP_ID && a->ip_id == b->ip_id && a->ip_id != 0 &&
+           b->time_ns - a->time_ns < COPY_NS;
+}
+
 static bool carried_less(const struct corr_carried *a, const struct corr_carried *b)
 {
     if (a->flow_dir != b->flow_dir)
@@ -191,7 +202,8 @@ struct corr_others corr_judge_others(const struct corr_judge *j, uint32_t packet
 
         if (next_conv != CORR_NONE && corr_judge_seen_from(j, p, next_conv))
             others.delivered = true;
-        if (obs != CORR_NONE && obs > at_obs && others.again == 0)
+        if (obs != CORR_NONE && obs > at_obs && others.again == 0 &&
+            !is_copy(corr_store_obs(j->work->store, at_obs), corr_store_obs(j->work->store, obs)))
             others.again = corr_store_obs(j->work->store, obs)->frame;
         if (others.delivered && others.again != 0)
             break;
@@ -288,7 +300,7 @@ uint32_t corr_judge_sent_again(const struct corr_judge *j, uint32_t stand_index)
         if (stand->conv != me->conv || stand->dir != me->dir)
             break;
         if (other->kind != obs->kind || !corr_obs_same_content(obs, other, &known) || !known ||
-            other->seq != obs->seq)
+            other->seq != obs->seq || is_copy(obs, other))
             continue;
         /* Answers in between belong to others only if there were as many others. */
         for (; answer < j->expect->stands->len; answer++) {

@@ -330,12 +330,12 @@ static bool neighbours_reach(const struct corr_judge *j, const struct corr_packe
 
 /*
  * A packet that arrived damaged counts as lost where the damage was done (RFC 7680,
- * section 2.6).  What is whole again further on was not damaged, the capture shows it
- * so.
+ * section 2.6).  What is whole again further on, or is acknowledged although no other copy
+ * arrived, was not damaged: the capture shows it so.
  */
-static bool judge_damaged(struct corr_judge *j, struct corr_packet *packet)
+static bool judge_damaged(struct corr_judge *j, struct corr_packet *packet, uint32_t index)
 {
-    uint32_t damaged = CORR_NONE, prev;
+    uint32_t damaged = CORR_NONE, prev, from, conv;
     const struct corr_obs *at;
 
     for (uint32_t s = packet->first; s < packet->first + packet->n; s++) {
@@ -354,6 +354,10 @@ static bool judge_damaged(struct corr_judge *j, struct corr_packet *packet)
     if (prev == CORR_NONE)
         return false;
     at = corr_result_obs(j->result, corr_result_sighting(j->result, damaged));
+    from = corr_result_sighting(j->result, prev)->obs;
+    conv = j->result->obs_conv[corr_result_sighting(j->result, damaged)->obs];
+    if (corr_judge_acked_from(j, index, conv) && !corr_judge_others(j, index, from, conv).delivered)
+        return true;
     corr_verdict_lose(packet, CORR_FATE_CONFIRMED, prev, at->point, at->frame);
     packet->cause = CORR_CAUSE_CORRUPTION;
     return true;
@@ -384,7 +388,7 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     const char *gap;
     bool before, after;
 
-    if (packet->ambiguous || packet->flow == CORR_NONE || judge_damaged(j, packet))
+    if (packet->ambiguous || packet->flow == CORR_NONE || judge_damaged(j, packet, index))
         return;
     last = last_sighting(j, packet);
     stand = last == CORR_NONE ? CORR_NONE : j->expect->stand_of[last];
