@@ -23,6 +23,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "layers/layers.h"
 #include "path/result.h"
 #include "report/report-int.h"
 
@@ -252,6 +253,7 @@ static inline void builder_finish(struct builder *b)
 static inline void builder_clear(struct builder *b)
 {
     struct corr_result *r = &b->result;
+    corr_layers_free(r->layers);
     for (uint32_t f = 0; f < r->flows->len; f++)
         g_array_free(g_array_index(r->flows, struct corr_flow, f).convs, TRUE);
     for (unsigned i = 0; i < r->missed->len; i++)

@@ -287,7 +287,7 @@ struct corr_passing *corr_passing_new(const struct corr_result *r,
             }
         }
         if (pass == 0) {
-            qsort(pieces->data, pieces->len, sizeof(struct piece), piece_compare);
+            g_array_sort(pieces, piece_compare);
             for (unsigned i = 0; i < pieces->len; i++) {
                 const struct piece *piece = &g_array_index(pieces, struct piece, i);
 

@@ -334,7 +334,7 @@ GPtrArray *corr_rtt_paths_new(const struct corr_result *r)
     b.index = g_hash_table_new_full(key_hash, key_equal, g_free, NULL);
     answers_find(&b);
     probes_collect(&b);
-    qsort(b.probes->data, b.probes->len, sizeof(struct probe), probe_compare);
+    g_array_sort(b.probes, probe_compare);
     for (guint i = 0, n; i < b.probes->len; i += n) {
         const struct probe *first = &g_array_index(b.probes, struct probe, i);
 

@@ -259,7 +259,7 @@ static void transactions_complete(struct corr_phases *out)
     GArray *phases = out->phases;
 
     if (phases->len > 1)
-        qsort(phases->data, phases->len, sizeof(struct corr_phase), phase_compare);
+        g_array_sort(phases, phase_compare);
     for (uint32_t i = 0, end; i < phases->len; i = end) {
         const struct corr_phase *first = corr_phases_phase(out, i), *last = first;
         struct corr_transaction *t =

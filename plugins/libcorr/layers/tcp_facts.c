@@ -231,7 +231,7 @@ static int repeat_compare(const void *a, const void *b)
 
 void corr_tcp_repeats_sort(struct corr_tcp *tcp)
 {
-    qsort(tcp->repeats->data, tcp->repeats->len, sizeof(struct corr_tcp_repeat), repeat_compare);
+    g_array_sort(tcp->repeats, repeat_compare);
 }
 
 /* The frames in which each point saw the originals. */
@@ -239,8 +239,9 @@ static void originals_set(struct corr_tcp_work *work, guint first_repeat)
 {
     struct corr_tcp *tcp = work->tcp;
 
-    qsort(&g_array_index(tcp->repeats, struct corr_tcp_repeat, first_repeat),
-          tcp->repeats->len - first_repeat, sizeof(struct corr_tcp_repeat), repeat_compare);
+    if (first_repeat < tcp->repeats->len)
+        qsort(&g_array_index(tcp->repeats, struct corr_tcp_repeat, first_repeat),
+              tcp->repeats->len - first_repeat, sizeof(struct corr_tcp_repeat), repeat_compare);
     for (guint i = 0; i < work->again->len; i++) {
         const struct corr_tcp_again *again = &g_array_index(work->again, struct corr_tcp_again, i);
         struct corr_tcp_repeat key = {.obs = again->obs}, *repeat;

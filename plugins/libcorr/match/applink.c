@@ -286,8 +286,7 @@ void corr_applinks_find(struct corr_work *work)
     tokens_link(&links);
     corr_app_streams_link(&links);
     if (work->result->links->len > 1)
-        qsort(work->result->links->data, work->result->links->len, sizeof(struct corr_app_link),
-              link_compare);
+        g_array_sort(work->result->links, link_compare);
     g_hash_table_destroy(links.by_pair);
     g_free(links.first_data);
 }

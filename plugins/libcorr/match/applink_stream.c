@@ -112,7 +112,7 @@ static GArray *parts_collect(const struct corr_applinks *links, GArray *profiles
             g_array_append_val(parts, part);
     }
     if (parts->len > 1)
-        qsort(parts->data, parts->len, sizeof(struct part), part_compare);
+        g_array_sort(parts, part_compare);
     return parts;
 }
 

@@ -77,7 +77,7 @@ void corr_fragments_join(struct corr_work *work)
         }
     }
     if (pieces->len > 1)
-        qsort(pieces->data, pieces->len, sizeof(struct piece), piece_compare);
+        g_array_sort(pieces, piece_compare);
     for (uint32_t i = 0, end; i < pieces->len; i = end) {
         const struct piece *run = &g_array_index(pieces, struct piece, i);
 

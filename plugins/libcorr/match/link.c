@@ -394,7 +394,7 @@ static int edge_compare(const void *x, const void *y)
 static void edges_join(GArray *edges, struct node *nodes, uint32_t *sizes, uint32_t n_convs)
 {
     if (edges->len > 1)
-        qsort(edges->data, edges->len, sizeof(struct corr_edge), edge_compare);
+        g_array_sort(edges, edge_compare);
     for (uint32_t i = 0; i < edges->len; i++)
         nodes_join(nodes, sizes, &g_array_index(edges, struct corr_edge, i));
     for (uint32_t c = 0; c < n_convs; c++)

@@ -126,7 +126,7 @@ static void datagram_draft(const struct corr_work *work, struct drafting *d,
         g_array_append_val(cuts, share->from);
         g_array_append_val(cuts, share->to);
     }
-    qsort(cuts->data, cuts->len, sizeof(int64_t), i64_compare);
+    g_array_sort(cuts, i64_compare);
     for (uint32_t c = 0; c + 1 < cuts->len; c++) {
         struct draft piece = *draft;
         uint32_t last = CORR_NONE;

@@ -252,7 +252,7 @@ static void links_find(struct learning *l)
             run_link(l, &tokens[i], end - i);
     }
     if (l->links->len > 1)
-        qsort(l->links->data, l->links->len, sizeof(struct link), link_compare);
+        g_array_sort(l->links, link_compare);
     g_free(tokens);
 }
 

@@ -139,7 +139,8 @@ static uint32_t find_proxy1(struct corr_parsed *p, const uint8_t *d, uint32_t n)
 /* Version 2 (section 2.2): signature, command and version, family, length, addresses. */
 static uint32_t find_proxy2(struct corr_parsed *p, const uint8_t *d, uint32_t n)
 {
-    static const uint8_t signature[12] = "\r\n\r\n\0\r\nQUIT\n";
+    static const uint8_t signature[12] = {'\r', '\n', '\r', '\n', 0,   '\r',
+                                          '\n', 'Q',  'U',  'I',  'T', '\n'};
     struct corr_addr src = {0}, dst = {0};
     uint32_t length, size;
 

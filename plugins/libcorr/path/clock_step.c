@@ -156,7 +156,8 @@ static bool went_back(const struct corr_store *store, const struct corr_clock_ev
 bool corr_clock_steps_add(struct corr_clock *clock, const struct corr_store *store, GArray *events)
 {
     g_autofree bool *done = g_new0(bool, events->len + 1);
-    g_autofree bool *taken[2] = {g_new0(bool, events->len + 1), g_new0(bool, events->len + 1)};
+    g_autofree bool *taken_all = g_new0(bool, 2 * (events->len + 1));
+    bool *taken[2] = {taken_all, taken_all + events->len + 1};
     bool added = false;
 
     for (;;) {

@@ -106,7 +106,7 @@ static void passes_part(GArray *passes)
 
     for (uint32_t i = 0; i < n; i++)
         points = MAX(points, MAX(all[i].p, all[i].q) + 1);
-    if ((uint64_t)points * points > n)
+    if (n == 0 || (uint64_t)points * points > n)
         return;
     place = g_new0(uint32_t, points * points);
     parted = g_new(struct corr_pass, n);

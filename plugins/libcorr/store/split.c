@@ -110,7 +110,7 @@ static uint32_t *twice_count(const struct corr_store *store, GArray *looks)
     uint32_t *twice = g_new0(uint32_t, store->points->len + 1);
 
     if (looks->len > 1)
-        qsort(looks->data, looks->len, sizeof(struct look), look_compare);
+        g_array_sort(looks, look_compare);
     for (uint32_t i = 1; i < looks->len; i++) {
         const struct look *a = &g_array_index(looks, struct look, i - 1);
         const struct look *b = &g_array_index(looks, struct look, i);
