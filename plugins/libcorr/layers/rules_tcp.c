@@ -394,11 +394,46 @@ static int64_t stalled_ns(const struct corr_tcp *tcp, const struct corr_tcp_way 
     return sum;
 }
 
+/* For a large share of the transfer the sender waited for room at the receiver. */
+static bool waits_for_room(const struct corr_tcp_way *way)
+{
+    return way->active_ns >= LIMITED_NS && (double)way->limited_ns[CORR_TCP_STALL_RECEIVER] >=
+                                               LIMITED_SHARE * (double)way->active_ns;
+}
+
+/*
+ * A window that is too small stays open: each acknowledgement says that what
+ * it covers was read.  One that falls below half of what it was holds data
+ * that nobody has read yet.
+ */
+static bool window_fills_up(const struct corr_tcp *tcp, uint32_t f, unsigned dir)
+{
+    const struct corr_tcp_way *way = corr_tcp_way_of(tcp, f, dir);
+
+    if (way->counts[CORR_TCP_EVENT_ZERO_WINDOW])
+        return true;
+    if (way->sender == CORR_NONE || !waits_for_room(way))
+        return false;
+    const struct corr_tcp_side *side = corr_tcp_side_at(tcp, way->sender, !dir);
+    uint32_t most = 0;
+
+    for (uint32_t i = 0; i < side->n_windows; i++) {
+        const struct corr_tcp_window *w =
+            &g_array_index(tcp->windows, struct corr_tcp_window, side->first_window + i);
+        if (w->known && w->bytes < most / 2)
+            return true;
+        if (w->known)
+            most = MAX(most, w->bytes);
+    }
+    return false;
+}
+
 static void tell_receiver(struct corr_inquiry *q, uint32_t f, unsigned dir)
 {
     const struct corr_tcp *tcp = corr_layers_tcp(q->r);
     const struct corr_tcp_way *way = corr_tcp_way_of(tcp, f, dir);
     int64_t waited = stalled_ns(tcp, way, CORR_TCP_STALL_RECEIVER);
+    bool closed = way->counts[CORR_TCP_EVENT_ZERO_WINDOW] > 0;
     g_autoptr(GString) ends = g_string_new(NULL), who = g_string_new(NULL);
     g_autoptr(GString) size = g_string_new(NULL);
 
@@ -410,11 +445,13 @@ static void tell_receiver(struct corr_inquiry *q, uint32_t f, unsigned dir)
         CORR_CONFIDENCE_CONFIRMED, CORR_NONE, CORR_NONE);
     insight->size = (double)waited;
     corr_insight_say(insight,
-                     "TCP %s: the receiver %s closed its window, the sender waited %s for it. Its "
+                     "TCP %s: the receiver %s %s, the sender waited %s for it. Its "
                      "program does not read what has arrived: look at that host, not at the "
                      "network or the sender.",
-                     ends->str, who->str, size->str);
-    corr_insight_filter(insight, "corr.tcp.zero_window && corr.flow == %u", f + 1);
+                     ends->str, who->str, closed ? "closed its window" : "let its window fill up",
+                     size->str);
+    corr_insight_filter(insight, "%scorr.flow == %u", closed ? "corr.tcp.zero_window && " : "",
+                        f + 1);
     prove_incidents(tcp, way, CORR_TCP_BIT(ZERO_WINDOW), insight);
     prove_stalls(tcp, way, CORR_TCP_STALL_RECEIVER, insight);
 }
@@ -425,7 +462,7 @@ void corr_rule_receiver(struct corr_inquiry *q)
 
     for (uint32_t f = 0; f < q->r->flows->len; f++)
         for (unsigned dir = 0; dir < 2 && counts(q, f); dir++)
-            if (corr_tcp_way_of(tcp, f, dir)->counts[CORR_TCP_EVENT_ZERO_WINDOW])
+            if (window_fills_up(tcp, f, dir))
                 tell_receiver(q, f, dir);
 }
 
@@ -437,8 +474,7 @@ void corr_rule_small_window(struct corr_inquiry *q)
         for (unsigned dir = 0; dir < 2 && counts(q, f); dir++) {
             const struct corr_tcp_way *way = corr_tcp_way_of(tcp, f, dir);
             int64_t limited = way->limited_ns[CORR_TCP_STALL_RECEIVER];
-            if (way->active_ns < LIMITED_NS || way->counts[CORR_TCP_EVENT_ZERO_WINDOW] ||
-                (double)limited < LIMITED_SHARE * (double)way->active_ns)
+            if (!waits_for_room(way) || window_fills_up(tcp, f, dir))
                 continue;
             g_autoptr(GString) ends = g_string_new(NULL), who = g_string_new(NULL);
             g_autoptr(GString) share = g_string_new(NULL);
@@ -451,8 +487,8 @@ void corr_rule_small_window(struct corr_inquiry *q)
             insight->size = (double)limited;
             corr_insight_say(insight,
                              "TCP %s: for %s of the transfer the sender waited for room in the "
-                             "window of %s: it is too small for this round trip (a larger receive "
-                             "buffer there makes it faster), or what arrives is read slowly.",
+                             "window of %s: it is too small for this round trip: a larger receive "
+                             "buffer there makes it faster.",
                              ends->str, share->str, who->str);
             corr_insight_filter(insight, "corr.flow == %u", f + 1);
             prove_stalls(tcp, way, CORR_TCP_STALL_RECEIVER, insight);
