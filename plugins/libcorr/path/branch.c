@@ -9,6 +9,7 @@
 
 #include "path/order.h"
 #include "path/verdict.h"
+#include "store/sort.h"
 
 /* So many packets in a row that a branch did not show: it may have left the group. */
 #define LEFT_MIN 16u
@@ -20,9 +21,19 @@
 struct branch {
     uint32_t conv, point;
     uint32_t parent; /* member that its packets come from; CORR_NONE at the root */
-    uint32_t last;   /* packet that it showed last; CORR_NONE */
-    GArray *missing; /* uint32_t: packets since then that its parent showed */
 };
+
+/* A packet as a branch's parent showed it. */
+struct shown {
+    uint32_t obs, packet;
+};
+
+static bool shown_less(const struct shown *a, const struct shown *b)
+{
+    return a->obs != b->obs ? a->obs < b->obs : a->packet < b->packet;
+}
+
+CORR_SORT_DEFINE(shown_sort, struct shown, shown_less)
 
 static bool is_multicast(const struct corr_judge *j, const struct corr_flow *flow)
 {
@@ -80,13 +91,14 @@ static void parents_find(const struct corr_judge *j, const uint32_t *packets, ui
 }
 
 /* The branch shows a packet again: what is to be said of those that it did not show? */
-static void settle(struct corr_judge *j, struct branch *branch, const struct branch *parent)
+static void settle(struct corr_judge *j, const struct branch *branch, const struct branch *parent,
+                   GArray *missing)
 {
-    uint32_t n = branch->missing->len;
+    uint32_t n = missing->len;
     int64_t from = 0, to = 0;
 
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t index = g_array_index(branch->missing, uint32_t, i);
+        uint32_t index = g_array_index(missing, uint32_t, i);
         struct corr_packet *packet = &g_array_index(j->result->packets, struct corr_packet, index);
         uint32_t s = seen_at(j, packet, parent->conv);
         int64_t t = corr_result_obs(j->result, corr_result_sighting(j->result, s))->time_ns;
@@ -95,7 +107,7 @@ static void settle(struct corr_judge *j, struct branch *branch, const struct bra
         to = t;
     }
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t index = g_array_index(branch->missing, uint32_t, i);
+        uint32_t index = g_array_index(missing, uint32_t, i);
         struct corr_packet *packet = &g_array_index(j->result->packets, struct corr_packet, index);
         uint32_t s = seen_at(j, packet, parent->conv);
         const struct corr_obs *at = corr_result_obs(j->result, corr_result_sighting(j->result, s));
@@ -110,7 +122,7 @@ static void settle(struct corr_judge *j, struct branch *branch, const struct bra
         else
             corr_verdict_lose(packet, CORR_FATE_PROBABLE, s, branch->point, 0);
     }
-    g_array_set_size(branch->missing, 0);
+    g_array_set_size(missing, 0);
 }
 
 /* Was the packet seen behind the branch?  Then it passed there unseen. */
@@ -125,42 +137,57 @@ static bool seen_behind(const struct corr_judge *j, const struct corr_packet *pa
     return false;
 }
 
+/*
+ * In the order in which the parent showed the packets: their numbers follow the file, where all of
+ * a branch's frames may come first because its clock is wrong.
+ */
+static void branch_judge(struct corr_judge *j, const struct branch *branch,
+                         const struct branch *parent, const uint32_t *packets, uint32_t n)
+{
+    g_autoptr(GArray) order = g_array_new(FALSE, FALSE, sizeof(struct shown));
+    g_autoptr(GArray) missing = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    bool begun = false; /* the branch has shown something */
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct corr_packet *packet = corr_result_packet(j->result, packets[i]);
+        struct shown shown = {0, packets[i]};
+        uint32_t s;
+
+        if (packet->ambiguous || !packet->ordered ||
+            (s = seen_at(j, packet, parent->conv)) == CORR_NONE)
+            continue;
+        shown.obs = corr_result_sighting(j->result, s)->obs;
+        g_array_append_val(order, shown);
+    }
+    shown_sort((struct shown *)(void *)order->data, order->len);
+    for (uint32_t i = 0; i < order->len; i++) {
+        uint32_t index = g_array_index(order, struct shown, i).packet;
+        const struct corr_packet *packet = corr_result_packet(j->result, index);
+
+        if (seen_at(j, packet, branch->conv) != CORR_NONE) {
+            settle(j, branch, parent, missing);
+            begun = true;
+        } else if (begun && !seen_behind(j, packet, branch->conv)) {
+            g_array_append_val(missing, index);
+        }
+    }
+}
+
 static void flow_judge(struct corr_judge *j, const struct corr_flow *flow, const uint32_t *packets,
                        uint32_t n)
 {
     uint32_t k = flow->convs->len;
-    struct branch *branches = g_new0(struct branch, k);
+    g_autofree struct branch *branches = g_new0(struct branch, k);
 
     for (uint32_t b = 0; b < k; b++) {
         uint32_t conv = g_array_index(flow->convs, struct corr_member, b).conv;
 
-        branches[b] = (struct branch){conv, corr_result_conv(j->result, conv)->point, CORR_NONE,
-                                      CORR_NONE, g_array_new(FALSE, FALSE, sizeof(uint32_t))};
+        branches[b] = (struct branch){conv, corr_result_conv(j->result, conv)->point, CORR_NONE};
     }
     parents_find(j, packets, n, branches, k);
-    for (uint32_t i = 0; i < n; i++) {
-        const struct corr_packet *packet = corr_result_packet(j->result, packets[i]);
-
-        if (packet->ambiguous || !packet->ordered)
-            continue;
-        for (uint32_t b = 0; b < k; b++) {
-            struct branch *branch = &branches[b];
-
-            if (branch->parent == CORR_NONE)
-                continue;
-            if (seen_at(j, packet, branch->conv) != CORR_NONE) {
-                settle(j, branch, &branches[branch->parent]);
-                branch->last = packets[i];
-            } else if (branch->last != CORR_NONE &&
-                       seen_at(j, packet, branches[branch->parent].conv) != CORR_NONE &&
-                       !seen_behind(j, packet, branch->conv)) {
-                g_array_append_val(branch->missing, packets[i]);
-            }
-        }
-    }
     for (uint32_t b = 0; b < k; b++)
-        g_array_unref(branches[b].missing);
-    g_free(branches);
+        if (branches[b].parent != CORR_NONE)
+            branch_judge(j, &branches[b], &branches[branches[b].parent], packets, n);
 }
 
 void corr_branches_judge(struct corr_judge *j)
