@@ -92,7 +92,6 @@ answer() {
 
 end() {
     pings 5
-    sleep 0.2
     lab_capture_stop "${points[@]}"
     lab_files "${points[@]}"
     answer "$1" "${LAB_FILES[@]}"

@@ -108,10 +108,12 @@ lab_capture() {
     lab_await 10 grep -q '^File:' "$log" || corr_die "dumpcap at $1: $(cat "$log")"
 }
 
-# lab_capture_stop POINT...: SIGTERM, or the file lacks its tail. What dumpcap itself loses would
-# make every expectation wrong, so it ends the test.
+# lab_capture_stop POINT...: SIGTERM, or the file lacks its tail. The kernel hands over what it holds
+# every 250 ms, and what it still holds at the end is lost without being counted: so that is waited
+# for. What dumpcap itself loses would make every expectation wrong, so it ends the test.
 lab_capture_stop() {
     local point
+    sleep 0.6
     for point; do
         kill -TERM "${LAB_CAPTURES[$point]}"
     done
