@@ -38,7 +38,7 @@ class Merged:
 
 class Variant:
     """frames: as in Merged; order: the interfaces as the file lists them; names, and shifts in
-    seconds, by interface.  moved: how many frames, or names, are not where they were."""
+    seconds, by interface.  moved: how many frames, interfaces or names are not where they were."""
 
     def __init__(self, merged):
         self.merged, self.frames = merged, merged.frames
@@ -89,6 +89,7 @@ def other_file_order(merged):
     v = Variant(merged)
     v.order.reverse()
     v.merge()
+    v.moved += sum(place != i for place, i in enumerate(v.order))
     return v
 
 

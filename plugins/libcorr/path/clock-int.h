@@ -53,12 +53,17 @@ struct corr_clock_pair {
     bool dirty; /* steps were added since it was fitted */
 };
 
+/*
+ * Within these files, p, q and all arrays by point are ranks: points in an order that comes
+ * from what they saw.  So no answer depends on which file was named first.
+ */
 struct corr_clock {
     uint32_t n;
+    uint32_t *rank, *point;        /* of a point of the store; back again */
     struct corr_clock_pair *pairs; /* p < q: pairs[p * n + q] */
-    GArray **steps;                /* by point: struct corr_clock_step, by time */
-    int64_t *resolution_ns;
-    uint32_t *host;                /* by point: the first point that seems to share its clock */
+    GArray **steps;                /* by rank: struct corr_clock_step, by time */
+    int64_t *resolution_ns;        /* by rank: step of the time stamps */
+    uint32_t *host;                /* by rank: the first that seems to share its clock */
 };
 
 /* A change that one pair shows: it lies between samples `last` and `first` of the pair. */
@@ -99,9 +104,8 @@ int64_t corr_clock_middle(const struct corr_clock_bounds *bounds);
 struct corr_clock_part *corr_clock_part_find(const struct corr_clock_pair *pair, uint32_t epoch_p,
                                              uint32_t epoch_q);
 
-/* Steps of a point before an observation; sets `inside` if it lies within the last of them. */
-uint32_t corr_clock_epoch(const struct corr_clock *clock, uint32_t point, uint32_t obs,
-                          bool *inside);
+/* Steps of p before an observation; sets `inside` if it lies within the last of them. */
+uint32_t corr_clock_epoch(const struct corr_clock *clock, uint32_t p, uint32_t obs, bool *inside);
 
 /* Fits the parts of a pair between known steps; appends the changes that they cannot explain. */
 void corr_clock_pair_fit(struct corr_clock *clock, uint32_t p, uint32_t q, GArray *events);

@@ -22,7 +22,8 @@ static void sample_add(const struct corr_store *store, struct corr_clock *clock,
                        uint32_t to)
 {
     const struct corr_obs *a = corr_store_obs(store, from), *b = corr_store_obs(store, to);
-    bool upper = a->point < b->point;
+    uint32_t rank[2] = {clock->rank[a->point], clock->rank[b->point]};
+    bool upper = rank[0] < rank[1];
     const struct corr_obs *p = upper ? a : b, *q = upper ? b : a;
     struct corr_clock_sample sample = {
         p->time_ns, q->time_ns - p->time_ns, {upper ? from : to, upper ? to : from}, upper};
@@ -30,7 +31,7 @@ static void sample_add(const struct corr_store *store, struct corr_clock *clock,
 
     if (a->point == b->point)
         return;
-    pair = corr_clock_pair(clock, p->point, q->point);
+    pair = corr_clock_pair(clock, rank[0], rank[1]);
     if (pair->samples == NULL)
         pair->samples = g_array_new(FALSE, FALSE, sizeof(struct corr_clock_sample));
     g_array_append_val(pair->samples, sample);
@@ -68,6 +69,45 @@ static bool sample_less(const struct corr_clock_sample *a, const struct corr_clo
 
 CORR_SORT_DEFINE(samples_sort, struct corr_clock_sample, sample_less)
 
+/* What a point saw, and when: tells points apart whatever their names and their files. */
+struct seen {
+    uint32_t point, n;
+    int64_t first_ns, last_ns;
+};
+
+static int seen_compare(const void *x, const void *y)
+{
+    const struct seen *a = x, *b = y;
+
+    if (a->n != b->n)
+        return a->n < b->n ? -1 : 1;
+    if (a->first_ns != b->first_ns)
+        return a->first_ns < b->first_ns ? -1 : 1;
+    if (a->last_ns != b->last_ns)
+        return a->last_ns < b->last_ns ? -1 : 1;
+    return a->point < b->point ? -1 : a->point > b->point;
+}
+
+static void points_rank(const struct corr_store *store, struct corr_clock *clock)
+{
+    g_autofree struct seen *seen = g_new0(struct seen, clock->n + 1);
+
+    for (uint32_t i = 0; i < store->obs->len; i++) {
+        const struct corr_obs *obs = corr_store_obs(store, i);
+
+        if (seen[obs->point].n++ == 0)
+            seen[obs->point].first_ns = obs->time_ns;
+        seen[obs->point].last_ns = obs->time_ns;
+    }
+    for (uint32_t i = 0; i < clock->n; i++)
+        seen[i].point = i;
+    qsort(seen, clock->n, sizeof *seen, seen_compare);
+    for (uint32_t i = 0; i < clock->n; i++) {
+        clock->point[i] = seen[i].point;
+        clock->rank[seen[i].point] = i;
+    }
+}
+
 static void resolutions_find(const struct corr_work *work, struct corr_clock *clock)
 {
     for (uint32_t p = 0; p < clock->n; p++)
@@ -75,19 +115,21 @@ static void resolutions_find(const struct corr_work *work, struct corr_clock *cl
     for (uint32_t i = 0; i < work->store->obs->len; i++) {
         const struct corr_obs *obs = corr_store_obs(work->store, i);
 
-        while (obs->time_ns % clock->resolution_ns[obs->point] != 0)
-            clock->resolution_ns[obs->point] /= 10;
+        int64_t *resolution_ns = &clock->resolution_ns[clock->rank[obs->point]];
+
+        while (obs->time_ns % *resolution_ns != 0)
+            *resolution_ns /= 10;
     }
 }
 
 int64_t corr_clock_resolution(const struct corr_clock *clock, uint32_t point)
 {
-    return MIN(clock->resolution_ns[point], FINE_NS);
+    return MIN(clock->resolution_ns[clock->rank[point]], FINE_NS);
 }
 
 bool corr_clock_is_shared(const struct corr_clock *clock, uint32_t p, uint32_t q)
 {
-    return clock->host[p] == clock->host[q];
+    return clock->host[clock->rank[p]] == clock->host[clock->rank[q]];
 }
 
 static void pairs_begin(struct corr_clock *clock)
@@ -95,7 +137,8 @@ static void pairs_begin(struct corr_clock *clock)
     for (uint32_t p = 0; p < clock->n; p++)
         for (uint32_t q = p + 1; q < clock->n; q++) {
             struct corr_clock_pair *pair = corr_clock_pair(clock, p, q);
-            int64_t fine = corr_clock_resolution(clock, p) + corr_clock_resolution(clock, q);
+            int64_t fine =
+                MIN(clock->resolution_ns[p], FINE_NS) + MIN(clock->resolution_ns[q], FINE_NS);
             int64_t coarse = clock->resolution_ns[p] + clock->resolution_ns[q];
             int64_t slacks[] = {fine, fine + CORR_CLOCK_SOFTWARE_NS,
                                 coarse + CORR_CLOCK_SOFTWARE_NS};
@@ -169,7 +212,7 @@ static uint32_t reference_choose(const struct corr_store *store, const struct co
     int64_t best_cost = 0;
 
     for (uint32_t p = 0; p < clock->n; p++) {
-        uint64_t score = corr_store_point(store, p)->frames > 0;
+        uint64_t score = corr_store_point(store, clock->point[p])->frames > 0;
         int64_t cost = 0;
 
         for (uint32_t q = 0; q < clock->n; q++) {
@@ -194,8 +237,12 @@ void corr_clock_fit(struct corr_work *work)
     struct corr_result *result = work->result;
     struct corr_clock *clock = g_new0(struct corr_clock, 1);
     size_t squared = (size_t)work->store->points->len * work->store->points->len;
+    uint32_t reference;
 
     clock->n = work->store->points->len;
+    clock->rank = g_new0(uint32_t, clock->n + 1);
+    clock->point = g_new0(uint32_t, clock->n + 1);
+    points_rank(work->store, clock);
     clock->pairs = g_new0(struct corr_clock_pair, squared + 1);
     clock->steps = g_new0(GArray *, clock->n + 1);
     clock->resolution_ns = g_new(int64_t, clock->n + 1);
@@ -216,8 +263,9 @@ void corr_clock_fit(struct corr_work *work)
     pairs_fit(clock, work->store);
     corr_clock_free(result->clock);
     result->clock = clock;
-    result->clock_reference = reference_choose(work->store, clock);
-    corr_clock_join(clock, work->store, result->clock_reference);
+    reference = reference_choose(work->store, clock);
+    result->clock_reference = clock->n > 0 ? clock->point[reference] : 0;
+    corr_clock_join(clock, work->store, reference);
     corr_clock_hosts_find(clock);
     for (size_t i = 0; i < squared; i++) {
         if (clock->pairs[i].samples != NULL)
@@ -236,6 +284,8 @@ void corr_clock_free(struct corr_clock *clock)
     for (uint32_t p = 0; p < clock->n; p++)
         g_array_unref(clock->steps[p]);
     g_free(clock->steps);
+    g_free(clock->rank);
+    g_free(clock->point);
     g_free(clock->pairs);
     g_free(clock->resolution_ns);
     g_free(clock->host);

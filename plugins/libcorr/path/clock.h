@@ -20,7 +20,7 @@
 void corr_clock_fit(struct corr_work *work);
 void corr_clock_free(struct corr_clock *clock);
 
-/* Step of a point's time stamps; less where longer steps may be chance. */
+/* Step of a point's time stamps; less where longer steps may be chance.  Points of the store. */
 int64_t corr_clock_resolution(const struct corr_clock *clock, uint32_t point);
 
 /* The packets suggest that two points share one clock. */

@@ -66,17 +66,20 @@ static struct corr_clock_answer answer_of(const struct corr_clock_pair *pair, st
     return answer;
 }
 
-struct corr_clock_answer corr_result_clock(const struct corr_result *r, uint32_t p, uint32_t q,
+struct corr_clock_answer corr_result_clock(const struct corr_result *r, uint32_t from, uint32_t to,
                                            int64_t t_ns)
 {
     struct corr_clock_answer answer = {CORR_CLOCK_REFERENCE, 0, 0};
     const struct corr_clock_pair *pair;
+    uint32_t p, q;
 
-    if (p == q)
+    if (from == to)
         return answer;
     answer.status = CORR_CLOCK_UNKNOWN;
     if (r->clock == NULL)
         return answer;
+    p = r->clock->rank[from];
+    q = r->clock->rank[to];
     pair = corr_clock_pair(r->clock, p, q);
     if (p < q)
         return answer_of(pair, hull_by_time(pair, t_ns));
@@ -91,25 +94,28 @@ struct corr_clock_answer corr_result_clock_between(const struct corr_result *r, 
                                                    uint32_t to)
 {
     const struct corr_obs *a = corr_store_obs(r->store, from), *b = corr_store_obs(r->store, to);
-    bool swap = a->point > b->point;
-    const struct corr_obs *p = swap ? b : a, *q = swap ? a : b;
     struct corr_clock_answer answer = {CORR_CLOCK_REFERENCE, 0, 0};
     const struct corr_clock_pair *pair;
     struct hull hull = {.n = 0};
-    uint32_t epoch[2];
-    bool inside[2];
+    uint32_t p, q, epoch[2];
+    bool inside[2], swap;
+    int64_t t_ns;
 
     if (a->point == b->point || r->clock == NULL)
         return corr_result_clock(r, a->point, b->point, a->time_ns);
-    pair = corr_clock_pair(r->clock, p->point, q->point);
-    epoch[0] = corr_clock_epoch(r->clock, p->point, swap ? to : from, &inside[0]);
-    epoch[1] = corr_clock_epoch(r->clock, q->point, swap ? from : to, &inside[1]);
+    p = r->clock->rank[a->point];
+    q = r->clock->rank[b->point];
+    swap = p > q;
+    t_ns = swap ? b->time_ns : a->time_ns;
+    pair = corr_clock_pair(r->clock, p, q);
+    epoch[swap] = corr_clock_epoch(r->clock, p, from, &inside[swap]);
+    epoch[!swap] = corr_clock_epoch(r->clock, q, to, &inside[!swap]);
     for (unsigned i = 0; i <= inside[0]; i++)
         for (unsigned k = 0; k <= inside[1]; k++)
-            hull_add(&hull, corr_clock_part_find(pair, epoch[0] + i, epoch[1] + k), p->time_ns);
+            hull_add(&hull, corr_clock_part_find(pair, epoch[0] + i, epoch[1] + k), t_ns);
     /* A packet under way while a clock was set: no other packets tell of just that. */
     if (hull.n == 0)
-        hull = hull_by_time(pair, p->time_ns);
+        hull = hull_by_time(pair, t_ns);
     answer = answer_of(pair, hull);
     if (swap)
         answer.offset_ns = -answer.offset_ns;
@@ -232,8 +238,8 @@ static void pieces_make(const struct corr_clock_pair *pair, int64_t from_ns, int
     }
 }
 
-/* What both points cover, by p's clock. */
-static void overlap_find(const struct corr_result *r, uint32_t p, uint32_t q, int64_t *from_ns,
+/* What both points cover, by the first one's clock. */
+static void overlap_find(const struct corr_result *r, const uint32_t points[2], int64_t *from_ns,
                          int64_t *to_ns)
 {
     int64_t first[2] = {0, 0}, last[2] = {0, 0};
@@ -241,17 +247,17 @@ static void overlap_find(const struct corr_result *r, uint32_t p, uint32_t q, in
 
     for (uint32_t i = 0; i < r->store->obs->len; i++) {
         const struct corr_obs *obs = corr_store_obs(r->store, i);
-        unsigned end = obs->point == q;
+        unsigned end = obs->point == points[1];
 
-        if (obs->point != p && obs->point != q)
+        if (obs->point != points[0] && !end)
             continue;
         if (!seen[end])
             first[end] = obs->time_ns;
         seen[end] = true;
         last[end] = obs->time_ns;
     }
-    first[1] += corr_result_clock(r, q, p, first[1]).offset_ns;
-    last[1] += corr_result_clock(r, q, p, last[1]).offset_ns;
+    first[1] += corr_result_clock(r, points[1], points[0], first[1]).offset_ns;
+    last[1] += corr_result_clock(r, points[1], points[0], last[1]).offset_ns;
     *from_ns = MAX(first[0], first[1]);
     *to_ns = MIN(last[0], last[1]);
 }
@@ -271,26 +277,31 @@ static void pieces_turn(GArray *pieces)
     }
 }
 
-GArray *corr_result_clock_pieces(const struct corr_result *r, uint32_t q,
+GArray *corr_result_clock_pieces(const struct corr_result *r, uint32_t point,
                                  enum corr_clock_status *status)
 {
     GArray *pieces = g_array_new(FALSE, FALSE, sizeof(struct corr_clock_piece));
-    uint32_t p = r->clock_reference;
+    uint32_t reference = r->clock_reference, points[2];
     const struct corr_clock_pair *pair;
     int64_t from_ns, to_ns;
+    bool turned;
 
-    *status = p == q ? CORR_CLOCK_REFERENCE : CORR_CLOCK_UNKNOWN;
-    if (p == q || r->clock == NULL || corr_correction_pieces(r, p, q, status, pieces))
+    *status = point == reference ? CORR_CLOCK_REFERENCE : CORR_CLOCK_UNKNOWN;
+    if (point == reference || r->clock == NULL ||
+        corr_correction_pieces(r, reference, point, status, pieces))
         return pieces;
-    pair = corr_clock_pair(r->clock, p, q);
+    pair = corr_clock_pair(r->clock, r->clock->rank[reference], r->clock->rank[point]);
     if (pair->parts == NULL || pair->parts->len == 0)
         return pieces;
-    overlap_find(r, MIN(p, q), MAX(p, q), &from_ns, &to_ns);
+    turned = r->clock->rank[reference] > r->clock->rank[point];
+    points[turned] = reference;
+    points[!turned] = point;
+    overlap_find(r, points, &from_ns, &to_ns);
     pieces_make(pair, from_ns, to_ns, true, pieces);
     *status = pieces->len > 0 ? CORR_CLOCK_BOUNDED : CORR_CLOCK_DRIFT_ONLY;
     if (pieces->len == 0)
         pieces_make(pair, from_ns, to_ns, false, pieces);
-    if (p > q)
+    if (turned)
         pieces_turn(pieces);
     return pieces;
 }

@@ -60,10 +60,9 @@ struct corr_clock_part *corr_clock_part_find(const struct corr_clock_pair *pair,
     return NULL;
 }
 
-uint32_t corr_clock_epoch(const struct corr_clock *clock, uint32_t point, uint32_t obs,
-                          bool *inside)
+uint32_t corr_clock_epoch(const struct corr_clock *clock, uint32_t p, uint32_t obs, bool *inside)
 {
-    const GArray *steps = clock->steps[point];
+    const GArray *steps = clock->steps[p];
     uint32_t epoch = 0;
 
     *inside = false;

@@ -184,7 +184,7 @@ void corr_clock_join(struct corr_clock *clock, const struct corr_store *store, u
     if (clock->n < 3 || clock->n > POINTS_MAX)
         return;
     for (uint32_t i = 0; i < store->obs->len; i++)
-        if (corr_store_obs(store, i)->point == reference)
+        if (clock->rank[corr_store_obs(store, i)->point] == reference)
             g_array_append_val(seen, i);
     if (seen->len < 2)
         return;
