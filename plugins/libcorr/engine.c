@@ -42,6 +42,7 @@ static void result_free(struct corr_result *result)
     g_array_unref(result->sightings);
     g_array_unref(result->groups);
     g_array_unref(result->links);
+    g_array_unref(result->handed);
     g_array_unref(result->injected);
     g_array_unref(result->upstream);
     g_ptr_array_unref(result->missed);
@@ -122,6 +123,7 @@ void corr_engine_settle(struct corr_engine *engine)
     result->sightings = g_array_new(FALSE, FALSE, sizeof(struct corr_sighting));
     result->groups = g_array_new(FALSE, FALSE, sizeof(struct corr_group));
     result->links = g_array_new(FALSE, FALSE, sizeof(struct corr_app_link));
+    result->handed = g_array_new(FALSE, FALSE, sizeof(struct corr_handed));
     result->collapsed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     result->injected = g_array_new(FALSE, FALSE, sizeof(struct corr_injected));
     result->upstream = g_array_new(FALSE, FALSE, sizeof(struct corr_upstream));

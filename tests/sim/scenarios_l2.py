@@ -93,79 +93,155 @@ class Proxy(Element):
         (self.front if dir == 1 else self.back).recv(pkt, dir)
 
 
-@scenario("L16", "reverse proxy that holds requests for 35 ms", drops=0, order="any")
-def l16(seed):
+def reverse_proxy(seed, mark, at, tries=1, pool=1, clocks=None, hold=35 * MS):
+    """Two connections of the client, two requests each; the proxy has a pool of connections.
+
+    mark(i)     the id of request i
+    at(i)       when connection i // 2 begins
+    tries       servers that the proxy asks: all but the last one refuse
+    """
     net = build(seed, ["nic", 2 * MS, "router", "fw", lambda n: Proxy(n.sim, "198.51.100.1",
                                                                      "198.51.100.2"),
                        lambda n: Tap(n.sim, n.points["fw"]), 10 * MS, "router", "srv"],
-                clocks=CLOCKS, **V4)
+                clocks=clocks or CLOCKS, **V4)
     sim = net.sim
     proxy = next(e for e in walk(net.client) if isinstance(e, Proxy))
     sim.stories = net.stories = []
-    upstream = Dialog(sim, proxy.back, 8080, "upstream", close=None)
-    Dialog.serve(net.server, 8080)
-    upstream.connect(START - 300 * MS, proxy.back.address(), 51000, net.server.address(), 8080)
+    ups = [Dialog(sim, proxy.back, 8080 + k // pool, ("upstream", k), close=None)
+           for k in range(tries * pool)]
+    for k, up in enumerate(ups):
+        Dialog.serve(net.server, up.server_port)
+        up.connect(START - 300 * MS, proxy.back.address(), 51000 + k, net.server.address(),
+                   up.server_port)
     legs = []
     for i in range(4):
-        # Two connections of the client, two requests each; the upstream connection is shared.
         if i % 2 == 0:
             down = Dialog(sim, net.client, 80, ("down", i), close=None)
             Dialog.serve(proxy.front, 80)
-            down.connect(START + i * 300 * MS, net.client.address(), 45000 + i,
-                         proxy.front.address(), 80)
-        mark = ("X-Request-ID: 7e0%d-%d" % (i, seed),)
-        q = down.step(CLIENT, l7.get("/%d" % i, headers=mark), 30 * MS)
-        up_q = upstream.step(CLIENT, l7.get("/%d" % i, host="backend", headers=mark + (
-            "X-Forwarded-For: 10.1.0.10", "Via: 1.1 proxy")), after=[])
-        up_q.armed = True           # sent by the proxy below
-        up_r = upstream.step(SERVER, l7.response(("up", i), 8000), 12 * MS, up_q)
+            down.connect(at(i), net.client.address(), 45000 + i, proxy.front.address(), 80)
+        id_ = ("X-Request-ID: %s" % mark(i),)
+        q = down.step(CLIENT, l7.get("/%d" % i, headers=id_), 30 * MS)
+        asked = []
+        for k in range(tries):
+            up = ups[k * pool + i // 2 % pool]
+            up_q = up.step(CLIENT, l7.get("/%d" % i, host="backend", headers=id_ + (
+                "X-Forwarded-For: 10.1.0.10", "Via: 1.1 proxy")), after=[])
+            up_q.armed = True           # sent by the proxy below
+            answer = l7.response(("up", i), 8000) if k + 1 == tries else \
+                l7.response(("up", i), 80, status="503 Service Unavailable")
+            asked.append((up, up_q, up.step(SERVER, answer, 12 * MS, up_q)))
         r = down.step(SERVER, l7.response(("up", i), 8000, headers=("Via: 1.1 proxy",)), 0)
         r.armed = True
-        legs.append((down, q, r, up_q, up_r))
+        legs.append((down, q, r, asked))
 
     def relay(conn, got):
-        """Client's side: a request is whole; 35 ms later it goes upstream."""
-        for down, q, _, up_q, _ in legs:
+        """Client's side: a request is whole; a while later it goes upstream."""
+        for down, q, _, asked in legs:
             if q.at and not hasattr(q, "relayed") and down.ends.get(SERVER) is conn and \
                     down.got[SERVER] >= q.at[1]:
                 q.relayed = True
-                sim.after(35 * MS, upstream.send, up_q)
+                sim.after(hold, asked[0][0].send, asked[0][1])
 
     def give_back(conn, got):
-        for down, _, r, _, up_r in legs:
-            if up_r.at and not hasattr(r, "relayed") and got >= up_r.at[1]:
-                r.relayed = True
-                down.send(r)
+        for down, _, r, asked in legs:
+            for k, (up, _, up_r) in enumerate(asked):
+                if up.ends[CLIENT] is conn and up_r.at and not hasattr(up_r, "relayed") and \
+                        got >= up_r.at[1]:
+                    up_r.relayed = True
+                    if k + 1 == tries:
+                        down.send(r)
+                    else:
+                        asked[k + 1][0].send(asked[k + 1][1])
     for down in {id(leg[0]): leg[0] for leg in legs}.values():
         down.on_data[SERVER] = relay
-    upstream.on_data[CLIENT] = give_back
+    for up in ups:
+        up.on_data[CLIENT] = give_back
     net.finish()
-    for i, (down, q, r, up_q, up_r) in enumerate(legs):
-        a = Story("http", down.flow, *spoken(down, q, r))
-        b = Story("http", "upstream", *spoken(upstream, up_q, up_r))
+    for i, (down, q, r, asked) in enumerate(legs):
+        stories = [Story("http", down.flow, *spoken(down, q, r))]
+        stories += [Story("http", up.flow, *spoken(up, up_q, up_r)) for up, up_q, up_r in asked]
         if i % 2 == 0:
-            a.phases.insert(0, connect(sim, down.flow))
-        if i == 0:
-            b.phases.insert(0, connect(sim, "upstream"))
-        net.stories += [a, b]
+            stories[0].phases.insert(0, connect(sim, down.flow))
+        for (up, _, _), story in zip(asked, stories[1:]):
+            if not hasattr(up, "told"):
+                up.told = True
+                story.phases.insert(0, connect(sim, up.flow))
+        net.stories += stories
+    return net
 
-    def residence(truth, answer):
+
+def residence(ms):
+    """A check: each request of the client is joined with the proxy's own."""
+    def check(truth, answer):
         if answer.made_from_truth:
             return []
         rows = {r["transaction"]: r for r in answer.report.get("phases", ())}
         out = []
         for row in rows.values():
-            if row["client"].startswith("10.1.0.10:"):
-                other = rows.get(row.get("upstream"), {})
-                if not other.get("client", "").startswith("198.51.100.2:"):
-                    out.append("transaction %s: upstream is %s" % (row["transaction"],
-                                                                   row.get("upstream")))
-                elif abs(row.get("proxy_s", 0) - 0.035) > 1e-4:
-                    out.append("transaction %s: proxy_s %s, not 0.035" % (row["transaction"],
-                                                                         row.get("proxy_s")))
+            if not row["client"].startswith("10.1.0.10:"):
+                continue
+            name = "transaction %s: " % row["transaction"]
+            other = rows.get(row.get("upstream"), {})
+            if not other.get("client", "").startswith("198.51.100.2:") or \
+                    other.get("path") != row.get("path") or \
+                    other.get("downstream") != row["transaction"]:
+                out.append(name + "upstream is %s" % row.get("upstream"))
+                continue
+            if abs(row.get("proxy_s", 0) - ms / 1e3) > 1e-4:
+                out.append(name + "proxy_s %s, not %s" % (row.get("proxy_s"), ms / 1e3))
+            split = next(p["split"] for p in row["phases"] if p["name"] == "server")
+            if abs(split.get("proxy_s", 0) + split.get("upstream_s", 0) -
+                   split["server_s"]) > 2e-9 or abs(split.get("proxy_s", 0) - ms / 1e3) > 1e-4:
+                out.append(name + "split %s" % split)
         return out or ([] if rows else ["no rows"])
-    net.expect["checks"] = [residence]
-    return net
+    return check
+
+
+def alone(truth, answer):
+    """A check: of no request it is said which one the proxy made of it."""
+    if answer.made_from_truth:
+        return []
+    return ["transaction %s: upstream is %s" % (r["transaction"], r["upstream"])
+            for r in answer.report["phases"] if "upstream" in r]
+
+
+def made_for(truth, answer):
+    """A check: each of the proxy's requests names the one for which it was made."""
+    if answer.made_from_truth:
+        return []
+    rows = {r["transaction"]: r for r in answer.report["phases"]}
+    return ["transaction %s: downstream is %s" % (r["transaction"], r.get("downstream"))
+            for r in rows.values() if r["client"].startswith("198.51.100.2:") and
+            rows.get(r.get("downstream"), {}).get("path") != r["path"]]
+
+
+def in_turn(i):
+    return START + i * 300 * MS
+
+
+@scenario("L16", "reverse proxy that holds requests for 35 ms", drops=0, order="any",
+          checks=[residence(35)])
+def l16(seed):
+    return reverse_proxy(seed, lambda i: "7e0%d-%d" % (i, seed), in_turn)
+
+
+@scenario("L16b", "two clients' requests with one id at the same time", drops=0, order="any",
+          checks=[alone])
+def l16b(seed):
+    return reverse_proxy(seed, lambda i: "same", lambda i: START + i * 5 * MS, pool=2)
+
+
+@scenario("L16c", "a proxy that asks a second server when the first one refuses", drops=0,
+          order="any", checks=[alone, made_for])
+def l16c(seed):
+    return reverse_proxy(seed, lambda i: "7e0%d-%d" % (i, seed), in_turn, tries=2)
+
+
+@scenario("L16d", "one id, one request after the other; the proxy's clock is two hours behind",
+          drops=0, order="any", checks=[residence(8)])
+def l16d(seed):
+    return reverse_proxy(seed, lambda i: "trace-%d" % seed, in_turn, hold=8 * MS,
+                         clocks=dict(CLOCKS, fw=dict(offset=-7200 * SEC, drift_ppb=40_000)))
 
 
 def walk(element):

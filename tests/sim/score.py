@@ -24,7 +24,6 @@ OPEN = {
 
 OPEN.update((ident, "causes of stalls") for ident in "L09 L17 L17b L17c".split())
 OPEN.update((ident, "the first packet of a flow is lost") for ident in "L06b L13".split())
-OPEN["L16"] = "requests are not yet joined across a proxy"
 OPEN["L24"] = "lookups over IPv4 are not yet joined with connections over IPv6"
 
 COLUMNS = [("pairs", 7), ("P", 6), ("R", 6), ("drops", 6), ("dP", 5), ("dR", 5), ("fconf", 5),

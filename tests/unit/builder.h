@@ -47,6 +47,7 @@ static inline void builder_init(struct builder *b)
     b->result.upstream = g_array_new(FALSE, FALSE, sizeof(struct corr_upstream));
     b->result.groups = g_array_new(FALSE, FALSE, sizeof(struct corr_group));
     b->result.links = g_array_new(FALSE, FALSE, sizeof(struct corr_app_link));
+    b->result.handed = g_array_new(FALSE, FALSE, sizeof(struct corr_handed));
     b->result.missed = g_ptr_array_new();
     b->result.collapsed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
 }
@@ -267,6 +268,7 @@ static inline void builder_clear(struct builder *b)
     g_array_free(r->flows, TRUE);
     g_array_free(r->groups, TRUE);
     g_array_free(r->links, TRUE);
+    g_array_free(r->handed, TRUE);
     g_array_free(r->injected, TRUE);
     g_array_free(r->upstream, TRUE);
     g_array_free(r->collapsed, TRUE);

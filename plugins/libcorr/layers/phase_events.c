@@ -48,23 +48,6 @@ static void retransmissions_count(struct corr_phases *phases)
     g_array_unref(counting.transactions);
 }
 
-/* Begin and end of a phase at a station; false: not known there. */
-static bool span_at(const struct corr_phases *phases, const struct corr_phase *phase, uint32_t conv,
-                    int64_t *from_ns, int64_t *to_ns)
-{
-    for (uint32_t i = phase->first_span; i < phase->first_span + phase->n_spans; i++) {
-        const struct corr_phase_span *span =
-            &g_array_index(phases->spans, struct corr_phase_span, i);
-
-        if (span->conv != conv || span->begin.frame == 0 || span->end.frame == 0)
-            continue;
-        *from_ns = span->begin.time_ns;
-        *to_ns = span->end.time_ns;
-        return true;
-    }
-    return false;
-}
-
 /*
  * At its sender a message has passed when its last byte has, but repeating what
  * was lost on the way is part of it: up to what was sent again, and came to the
@@ -139,12 +122,14 @@ static void way_events(struct corr_phases *phases, const struct corr_tcp *tcp,
     const struct corr_tcp_stall *stall;
     /* What the phase's own data waited for; in the others only the repair of losses is waiting. */
     bool own = phase->data_dir == data_dir && phase->name != CORR_PHASE_SERVER;
+    struct corr_phase_span span;
     int64_t from_ns, to_ns, until_ns;
     uint32_t n;
 
-    if (way->sender == CORR_NONE || !span_at(phases, phase, way->sender, &from_ns, &to_ns))
+    if (way->sender == CORR_NONE || !corr_phases_span(phases, phase, way->sender, &span))
         return;
-    until_ns = to_ns;
+    from_ns = span.begin.time_ns;
+    until_ns = to_ns = span.end.time_ns;
     if (phase->bytes[data_dir].from < phase->bytes[data_dir].to) {
         incident = corr_tcp_incidents(tcp, phase->flow, data_dir, to_ns, INT64_MAX, &n);
         for (uint32_t i = 0; i < n && i < 1000; i++)

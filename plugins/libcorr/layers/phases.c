@@ -164,13 +164,12 @@ void corr_phases_during(const struct corr_phases *phases, uint32_t conv, int64_t
     }
 }
 
-static bool bytes_find(const struct corr_phases *phases, uint32_t obs, corr_phase_found *found,
-                       void *user)
+/* The bytes that an observation holds, and their flow * 2 + direction; false: none. */
+static bool bytes_of(const struct corr_result *r, uint32_t obs, uint32_t *key,
+                     struct corr_phase_bytes *bytes)
 {
-    const struct corr_result *r = phases->result;
-    uint32_t flow = r->conv_flow[r->obs_conv[obs]], i, end;
+    uint32_t flow = r->conv_flow[r->obs_conv[obs]];
     int64_t from = INT64_MAX, to = INT64_MIN;
-    bool any = false;
     unsigned dir = 0;
 
     for (uint32_t k = r->obs_first[obs]; k < r->obs_first[obs + 1]; k++) {
@@ -183,19 +182,74 @@ static bool bytes_find(const struct corr_phases *phases, uint32_t obs, corr_phas
             dir = packet->dir & 1;
         }
     }
-    if (from >= to)
+    *key = flow * 2 + dir;
+    *bytes = (struct corr_phase_bytes){from, to};
+    return flow != CORR_NONE && from < to;
+}
+
+static bool bytes_find(const struct corr_phases *phases, uint32_t obs, corr_phase_found *found,
+                       void *user)
+{
+    struct corr_phase_bytes bytes;
+    uint32_t key, i, end;
+    bool any = false;
+
+    if (!bytes_of(phases->result, obs, &key, &bytes))
         return false;
-    end = intervals_near(&phases->bytes, flow * 2 + dir, from, to - 1, &i);
+    end = intervals_near(&phases->bytes, key, bytes.from, bytes.to - 1, &i);
     for (; i < end; i++) {
         const struct corr_interval *one =
             &g_array_index(phases->bytes.list, struct corr_interval, i);
 
-        if (one->end < from)
+        if (one->end < bytes.from)
             continue;
         any = true;
         found(corr_phases_phase(phases, one->phase), user);
     }
     return any;
+}
+
+const struct corr_phase *corr_phases_request_at(const struct corr_phases *phases, uint32_t obs)
+{
+    struct corr_phase_bytes bytes;
+    uint32_t key, i, end;
+
+    if (!bytes_of(phases->result, obs, &key, &bytes))
+        return NULL;
+    end = intervals_near(&phases->bytes, key, bytes.from, bytes.to - 1, &i);
+    for (; i < end; i++) {
+        const struct corr_interval *one =
+            &g_array_index(phases->bytes.list, struct corr_interval, i);
+        const struct corr_phase *phase = corr_phases_phase(phases, one->phase);
+
+        if (one->begin >= bytes.from && phase->name == CORR_PHASE_REQUEST)
+            return phase;
+    }
+    return NULL;
+}
+
+const struct corr_phase *corr_phases_named(const struct corr_phases *phases,
+                                           const struct corr_transaction *transaction,
+                                           enum corr_phase_name name)
+{
+    for (uint32_t i = 0; i < transaction->n_phases; i++) {
+        const struct corr_phase *phase = corr_phases_phase(phases, transaction->first_phase + i);
+
+        if (phase->name == name)
+            return phase;
+    }
+    return NULL;
+}
+
+bool corr_phases_span(const struct corr_phases *phases, const struct corr_phase *phase,
+                      uint32_t conv, struct corr_phase_span *span)
+{
+    for (uint32_t i = phase->first_span; i < phase->first_span + phase->n_spans; i++) {
+        *span = g_array_index(phases->spans, struct corr_phase_span, i);
+        if (span->conv == conv && span->begin.frame != 0 && span->end.frame != 0)
+            return true;
+    }
+    return false;
 }
 
 void corr_phases_at(const struct corr_phases *phases, uint32_t obs, corr_phase_found *found,

@@ -119,6 +119,7 @@ struct corr_phase {
     uint32_t frame;       /* that begins it there */
     int64_t begin_ns, duration_ns;
     int64_t server_ns, client_ns;
+    uint32_t far; /* station by which server_ns was measured; CORR_NONE: none, or several */
     uint32_t first_share, n_shares;        /* of shares */
     uint32_t first_span, n_spans;          /* of spans */
     struct corr_phase_bytes bytes[2];      /* that it is made of, by flow direction */
@@ -126,6 +127,28 @@ struct corr_phase {
     uint32_t events[CORR_TCP_EVENT_COUNT]; /* of its connection, while it lasted */
     bool shared;                           /* other transactions were under way at such a moment */
     uint32_t first_stall, n_stalls;        /* of stalls */
+};
+
+/*
+ * A request behind which another one was made: what the point before a proxy
+ * calls the server is the proxy, and what the proxy waits for.
+ *
+ *     total     of the phase `server`, what is not the other request's: from the
+ *               request's last byte to the response's first one, without clocks
+ *     request   of it, until the other request leaves; by two clocks, so +- error
+ *
+ * Both end at the nearest points before and behind the proxy.  Where the proxy
+ * connects first, the other request begins with that.  Where it sends on what has
+ * not come whole, the last bytes count.
+ */
+struct corr_proxied {
+    uint32_t upstream;   /* transaction that a proxy made for this one; CORR_NONE */
+    uint32_t downstream; /* transaction for which a proxy made this one; CORR_NONE */
+    uint8_t how;         /* enum corr_link_how; of both, as the rest only with `upstream` */
+    bool sure;
+    bool has_total, has_request;
+    int64_t total_ns, upstream_ns; /* they make up the server phase's server_ns */
+    int64_t request_ns, error_ns;
 };
 
 struct corr_transaction {
@@ -151,7 +174,8 @@ struct corr_transaction {
     bool dns_tcp;        /* asked again over TCP */
     uint32_t blocked_by; /* transaction whose response had to go first; CORR_NONE */
     int64_t blocked_ns;  /* how long after its own request that ended */
-    const char *note;    /* what is missing, and why; NULL */
+    struct corr_proxied proxied;
+    const char *note; /* what is missing, and why; NULL */
 };
 
 /* Intervals with keys, to be found by what they hold. */
@@ -206,7 +230,20 @@ void corr_phases_at(const struct corr_phases *phases, uint32_t obs, corr_phase_f
 void corr_phases_during(const struct corr_phases *phases, uint32_t conv, int64_t time_ns,
                         corr_phase_found *found, void *user);
 
-/* For the maker, when all phases stand: phase_events.c. */
+/* The phase of this name in a transaction, or NULL. */
+const struct corr_phase *corr_phases_named(const struct corr_phases *phases,
+                                           const struct corr_transaction *transaction,
+                                           enum corr_phase_name name);
+
+/* The phase `request` that begins in an observation (the first one), or NULL. */
+const struct corr_phase *corr_phases_request_at(const struct corr_phases *phases, uint32_t obs);
+
+/* When it began and ended at one station; false: that is not known. */
+bool corr_phases_span(const struct corr_phases *phases, const struct corr_phase *phase,
+                      uint32_t conv, struct corr_phase_span *span);
+
+/* For the maker, when all phases stand: phase_events.c, proxied.c. */
 void corr_phases_count_events(struct corr_phases *phases);
+void corr_phases_join_proxied(struct corr_phases *phases);
 
 #endif /* CORR_PHASES_H */

@@ -344,6 +344,7 @@ struct corr_phases *corr_phases_new(const struct corr_result *r)
     transactions_complete(out);
     corr_phases_index(out);
     corr_phases_count_events(out);
+    corr_phases_join_proxied(out);
     g_array_unref(b.said.said);
     g_free(b.said.start);
     corr_flow_packets_free(b.by);

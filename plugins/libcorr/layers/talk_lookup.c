@@ -345,7 +345,8 @@ static void lookup_alone(struct corr_dns *d, struct corr_lookup *lookup)
                                  .kind = CORR_TRANSACTION_DNS,
                                  .frame = first->frame,
                                  .conv = CORR_NONE,
-                                 .blocked_by = CORR_NONE};
+                                 .blocked_by = CORR_NONE,
+                                 .proxied = {CORR_NONE, CORR_NONE}};
     uint32_t transaction = d->b->out->transactions->len;
 
     if (final == NULL) {

@@ -96,7 +96,8 @@ uint32_t corr_talk_begin(struct corr_talk *talk, enum corr_transaction_kind kind
                                            .client = (uint8_t)talk->c,
                                            .kind = (uint8_t)kind,
                                            .conv = CORR_NONE,
-                                           .blocked_by = CORR_NONE};
+                                           .blocked_by = CORR_NONE,
+                                           .proxied = {CORR_NONE, CORR_NONE}};
     uint32_t open = talk->open;
 
     talk->open = CORR_NONE;
@@ -163,6 +164,10 @@ static void turn_split(const struct corr_talk *talk, const struct corr_chain *ch
         before = at;
     }
     phase->server_ns += rest;
+    if (i == 0)
+        phase->far = talk->p->stations[before].conv;
+    else if (phase->far != talk->p->stations[before].conv)
+        phase->far = CORR_NONE;
 }
 
 static bool all_known(const struct corr_chain *chain, unsigned station)
@@ -183,6 +188,7 @@ bool corr_talk_phase(struct corr_talk *talk, uint32_t transaction, enum corr_pha
                                .name = (uint8_t)name,
                                .data_dir = (uint8_t)corr_talk_dir(
                                    talk, name == CORR_PHASE_REQUEST ? CORR_CLIENT : CORR_SERVER),
+                               .far = CORR_NONE,
                                .first_share = out->shares->len,
                                .first_span = out->spans->len};
     const struct corr_moment *begin, *end;

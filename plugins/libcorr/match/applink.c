@@ -2,8 +2,8 @@
 /*
  * Which two flows does a proxy join?  A proxy ends a connection and makes another,
  * so no packet is the same; what it carries over is: a PROXY header that names the
- * client's connection, the random of a ClientHello, the id of a request, or all
- * bytes of both directions in order (applink_stream.c).
+ * client's connection, the random of a ClientHello, the id of a request
+ * (applink_request.c), or all bytes of both directions in order (applink_stream.c).
  */
 #include <stdlib.h>
 
@@ -11,15 +11,15 @@
 #include "path/order.h"
 #include "store/hash.h"
 
-/* Flows that show one token: a chain of proxies, or tries at several servers. */
-#define FLOWS_MAX 8u
+/* Addresses of a flow that are looked at. */
+#define MEMBERS_MAX 8u
 
 static bool shares(const struct corr_result *r, uint32_t front, uint32_t back)
 {
     const struct corr_flow *f = corr_result_flow(r, front), *b = corr_result_flow(r, back);
 
-    for (uint32_t i = 0; i < f->convs->len && i < FLOWS_MAX; i++)
-        for (uint32_t k = 0; k < b->convs->len && k < FLOWS_MAX; k++) {
+    for (uint32_t i = 0; i < f->convs->len && i < MEMBERS_MAX; i++)
+        for (uint32_t k = 0; k < b->convs->len && k < MEMBERS_MAX; k++) {
             const struct corr_member *x = &g_array_index(f->convs, struct corr_member, i);
             const struct corr_member *y = &g_array_index(b->convs, struct corr_member, k);
 
@@ -80,7 +80,7 @@ bool corr_app_linked(const struct corr_applinks *links, uint32_t front, uint32_t
     return false;
 }
 
-void corr_app_link_add(struct corr_applinks *links, const struct corr_app_link *link)
+static void link_add(struct corr_applinks *links, const struct corr_app_link *link)
 {
     uint64_t key = corr_hash_mix((uint64_t)link->front << 32 | link->back, link->how);
     gpointer found = g_hash_table_lookup(links->by_pair, &key);
@@ -104,73 +104,33 @@ void corr_app_link_add(struct corr_applinks *links, const struct corr_app_link *
     at->has_residence = true;
 }
 
-void corr_app_link_pair(struct corr_applinks *links, struct corr_app_link link, uint32_t enter,
-                        uint32_t leave)
+void corr_app_hand(struct corr_applinks *links, struct corr_handed handed)
 {
     const struct corr_result *r = links->result;
+    struct corr_app_link link = {.front = handed.front,
+                                 .back = handed.back,
+                                 .how = handed.how,
+                                 .sure = handed.sure,
+                                 .requests = 1,
+                                 .enter_frame = corr_store_obs(r->store, handed.enter)->frame,
+                                 .leave_frame = corr_store_obs(r->store, handed.leave)->frame};
 
-    link.requests = 1;
-    link.enter_frame = corr_store_obs(r->store, enter)->frame;
-    link.leave_frame = corr_store_obs(r->store, leave)->frame;
-    link.has_residence =
-        corr_app_residence(r, enter, leave, &link.residence_min_ns, &link.residence_error_ns);
+    link.has_residence = corr_app_residence(r, handed.enter, handed.leave, &link.residence_min_ns,
+                                            &link.residence_error_ns);
     link.residence_max_ns = link.residence_min_ns;
-    corr_app_link_add(links, &link);
+    link_add(links, &link);
+    g_array_append_val(links->result->handed, handed);
 }
-
-struct said {
-    uint64_t value;
-    uint32_t flow, obs;
-    uint8_t kind;
-};
 
 static int said_compare(const void *x, const void *y)
 {
-    const struct said *a = x, *b = y;
+    const struct corr_app_said *a = x, *b = y;
 
     if (a->kind != b->kind)
         return a->kind < b->kind ? -1 : 1;
     if (a->value != b->value)
         return a->value < b->value ? -1 : 1;
     return a->obs < b->obs ? -1 : a->obs > b->obs;
-}
-
-/* Flows that show one hello or request id, each by its first frame: who hands on to whom? */
-static void run_link(struct corr_applinks *links, const struct said *run, size_t n)
-{
-    const struct said *flows[FLOWS_MAX];
-    unsigned k = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        unsigned at = 0;
-
-        while (at < k && flows[at]->flow != run[i].flow)
-            at++;
-        if (at == FLOWS_MAX)
-            return;
-        if (at == k)
-            flows[k++] = &run[i];
-    }
-    for (unsigned i = 0; i < k; i++) {
-        unsigned from = k;
-
-        for (unsigned j = 0; j < k; j++)
-            if (j != i && corr_app_front(links->result, flows[j]->flow, flows[i]->flow))
-                from = j;
-        /* With two there is no other; the frame order tells where addresses do not. */
-        if (from == k && k == 2 && i == 1 &&
-            !corr_app_front(links->result, flows[1]->flow, flows[0]->flow))
-            from = 0;
-        if (from != k)
-            corr_app_link_pair(links,
-                               (struct corr_app_link){.front = flows[from]->flow,
-                                                      .back = flows[i]->flow,
-                                                      .sure = true,
-                                                      .how = run->kind == CORR_TOKEN_HELLO
-                                                                 ? CORR_LINK_HELLO
-                                                                 : CORR_LINK_REQUEST},
-                               flows[from]->obs, flows[i]->obs);
-    }
 }
 
 /* Local flows by the connection that a PROXY header would call them. */
@@ -192,7 +152,8 @@ static GHashTable *names_of_flows(const struct corr_result *r)
     return names;
 }
 
-static void proxied_link(struct corr_applinks *links, const struct said *said, GHashTable *names)
+static void proxied_link(struct corr_applinks *links, const struct corr_app_said *said,
+                         GHashTable *names)
 {
     const struct corr_result *r = links->result;
     uint32_t conv = GPOINTER_TO_UINT(g_hash_table_lookup(names, &said->value)), front, enter;
@@ -203,25 +164,22 @@ static void proxied_link(struct corr_applinks *links, const struct said *said, G
     enter = links->first_data[front];
     if (front == said->flow || enter == CORR_NONE)
         return;
-    corr_app_link_pair(
-        links,
-        (struct corr_app_link){
-            .front = front, .back = said->flow, .sure = true, .how = CORR_LINK_PROXY},
-        enter, said->obs);
+    corr_app_hand(links,
+                  (struct corr_handed){front, said->flow, enter, said->obs, CORR_LINK_PROXY, true});
 }
 
 static void tokens_link(struct corr_applinks *links)
 {
     const struct corr_result *r = links->result;
     const GArray *tokens = r->store->tokens;
-    struct said *said = g_new(struct said, tokens->len + 1);
+    struct corr_app_said *said = g_new(struct corr_app_said, tokens->len + 1);
     GHashTable *names = NULL, *proxied = g_hash_table_new(g_direct_hash, g_direct_equal);
 
     for (uint32_t i = 0; i < tokens->len; i++) {
         const struct corr_said_token *token = &g_array_index(tokens, struct corr_said_token, i);
         uint32_t flow = r->conv_flow[r->obs_conv[token->obs]];
 
-        said[i] = (struct said){token->token.value, flow, token->obs, token->token.kind};
+        said[i] = (struct corr_app_said){token->token.value, flow, token->obs, token->token.kind};
     }
     if (tokens->len > 1)
         qsort(said, tokens->len, sizeof *said, said_compare);
@@ -231,7 +189,7 @@ static void tokens_link(struct corr_applinks *links)
              end++)
             ;
         if (said[i].kind != CORR_TOKEN_PROXY) {
-            run_link(links, &said[i], end - i);
+            corr_app_run_link(links, &said[i], end - i);
             continue;
         }
         if (names == NULL)
@@ -274,6 +232,15 @@ static int link_compare(const void *x, const void *y)
     return a->how < b->how ? -1 : a->how > b->how;
 }
 
+static int handed_compare(const void *x, const void *y)
+{
+    const struct corr_handed *a = x, *b = y;
+
+    if (a->leave != b->leave)
+        return a->leave < b->leave ? -1 : 1;
+    return a->enter < b->enter ? -1 : a->enter > b->enter;
+}
+
 void corr_applinks_find(struct corr_work *work)
 {
     struct corr_applinks links = {
@@ -287,6 +254,8 @@ void corr_applinks_find(struct corr_work *work)
     corr_app_streams_link(&links);
     if (work->result->links->len > 1)
         g_array_sort(work->result->links, link_compare);
+    if (work->result->handed->len > 1)
+        g_array_sort(work->result->handed, handed_compare);
     g_hash_table_destroy(links.by_pair);
     g_free(links.first_data);
 }

@@ -24,11 +24,18 @@ bool corr_app_residence(const struct corr_result *r, uint32_t enter, uint32_t le
 /* Is this pair linked already, by whatever? */
 bool corr_app_linked(const struct corr_applinks *links, uint32_t front, uint32_t back);
 
-/* Adds one request or connection to the link of this pair. */
-void corr_app_link_add(struct corr_applinks *links, const struct corr_app_link *link);
-/* Likewise, with times and frames by two observations: into the proxy, and out of it. */
-void corr_app_link_pair(struct corr_applinks *links, struct corr_app_link link, uint32_t enter,
-                        uint32_t leave);
+/* Notes one request or connection, and adds it to the link of its pair of flows. */
+void corr_app_hand(struct corr_applinks *links, struct corr_handed handed);
+
+/* A token as an observation shows it; a run of them has one kind and one value. */
+struct corr_app_said {
+    uint64_t value;
+    uint32_t flow, obs;
+    uint8_t kind; /* enum corr_token_kind */
+};
+
+/* Hellos or request ids that are equal, by observation: who handed on what of whom? */
+void corr_app_run_link(struct corr_applinks *links, const struct corr_app_said *run, size_t n);
 
 /* Flows that carry the same bytes in both directions. */
 void corr_app_streams_link(struct corr_applinks *links);

@@ -171,10 +171,8 @@ static void streams_pair(struct corr_applinks *links, uint32_t front, uint32_t b
     uint32_t enter = links->first_data[front], leave = links->first_data[back];
 
     if (enter != CORR_NONE && leave != CORR_NONE && !corr_app_linked(links, front, back))
-        corr_app_link_pair(links,
-                           (struct corr_app_link){
-                               .front = front, .back = back, .how = CORR_LINK_STREAM, .sure = sure},
-                           enter, leave);
+        corr_app_hand(links,
+                      (struct corr_handed){front, back, enter, leave, CORR_LINK_STREAM, sure});
 }
 
 /* Did b's first data leave after a's came in, as far as clocks tell? */

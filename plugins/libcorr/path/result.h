@@ -201,6 +201,17 @@ struct corr_app_link {
     int64_t residence_min_ns, residence_max_ns, residence_error_ns;
 };
 
+/*
+ * What a proxy handed on: one request, or where connections are linked as a whole
+ * what their initiators said first.  Those of one pair of flows make a link.
+ */
+struct corr_handed {
+    uint32_t front, back;  /* flows */
+    uint32_t enter, leave; /* observations that show it: of `front`, of `back` */
+    uint8_t how;           /* enum corr_link_how */
+    bool sure;
+};
+
 struct corr_clock;  /* path/clock.h */
 struct corr_orders; /* path/order.h */
 struct corr_layers; /* layers/layers.h */
@@ -221,6 +232,7 @@ struct corr_result {
     GArray *flows;          /* struct corr_flow */
     GArray *groups;         /* struct corr_group, by frame */
     GArray *links;          /* struct corr_app_link, by (front, back, how) */
+    GArray *handed;         /* struct corr_handed, by (leave, enter) */
     GArray *latencies;      /* struct corr_latency by sighting, where no clock tells; else NULL */
     GArray *injected;       /* struct corr_injected, by packet */
     GArray *upstream;       /* struct corr_upstream, by packet */

@@ -35,6 +35,8 @@ static void add_split(const struct corr_phases *phases, const struct corr_phase 
                       struct corr_row *row)
 {
     const struct corr_result *r = phases->result;
+    const struct corr_proxied *proxied =
+        &corr_phases_transaction(phases, phase->transaction)->proxied;
     struct corr_row *split = corr_cell_add_row(row, C_PHASE_SPLIT, corr_split_columns);
 
     for (uint32_t i = 0; i < phase->n_shares; i++) {
@@ -47,6 +49,10 @@ static void add_split(const struct corr_phases *phases, const struct corr_phase 
         corr_cell_set_time(sub, C_SHARE_TIME, share->time_ns);
     }
     corr_cell_set_time(split, C_SPLIT_SERVER, phase->server_ns);
+    if (phase->name == CORR_PHASE_SERVER && proxied->has_total) {
+        corr_cell_set_time(split, C_SPLIT_PROXY, proxied->total_ns);
+        corr_cell_set_time(split, C_SPLIT_UPSTREAM, proxied->upstream_ns);
+    }
     corr_cell_set_time(split, C_SPLIT_CLIENT, phase->client_ns);
     if (phase->merged)
         corr_cell_set_true(split, C_SPLIT_MERGED);
@@ -128,6 +134,21 @@ static void add_ends(const struct corr_result *r, const struct corr_transaction 
     corr_cell_set_text(row, C_SERVER, text->str);
 }
 
+static void add_proxied(const struct corr_proxied *proxied, struct corr_row *row)
+{
+    if (proxied->downstream != CORR_NONE)
+        corr_cell_set_count(row, C_DOWNSTREAM, proxied->downstream + 1);
+    if (proxied->upstream == CORR_NONE)
+        return;
+    corr_cell_set_count(row, C_UPSTREAM, proxied->upstream + 1);
+    corr_cell_set_text(row, C_PROXY_HOW, corr_link_word(proxied->how));
+    corr_cell_set_text(row, C_PROXY_SURE, proxied->sure ? "confirmed" : "possible");
+    if (proxied->has_request) {
+        corr_cell_set_time(row, C_PROXY_TIME, proxied->request_ns);
+        corr_cell_set_time(row, C_PROXY_ERROR, proxied->error_ns);
+    }
+}
+
 static void add_row(const struct corr_phases *phases, uint32_t number,
                     struct corr_report_table *out)
 {
@@ -164,6 +185,7 @@ static void add_row(const struct corr_phases *phases, uint32_t number,
         corr_cell_set_count(row, C_BLOCKED, t->blocked_by + 1);
         corr_cell_set_time(row, C_BLOCKED_TIME, t->blocked_ns);
     }
+    add_proxied(&t->proxied, row);
     if (t->n_phases > 0) {
         if (t->has_total)
             corr_cell_set_time(row, C_TOTAL, t->total_ns);

@@ -15,6 +15,10 @@
     X(SPLIT_SEGMENTS, "segments", NULL, OBJECTS, COLUMN, corr_share_columns, "Between two points") \
     X(SPLIT_SERVER, "server_s", NULL, TIME, COLUMN, NULL,                                          \
       "At the server, and behind the last point")                                                  \
+    X(SPLIT_PROXY, "proxy_s", NULL, TIME, COLUMN, NULL,                                            \
+      "Of server_s: at a proxy, with the request and with the response")                           \
+    X(SPLIT_UPSTREAM, "upstream_s", NULL, TIME, COLUMN, NULL,                                      \
+      "Of server_s: the rest, that the proxy waited for")                                          \
     X(SPLIT_CLIENT, "client_s", NULL, TIME, COLUMN, NULL,                                          \
       "At the client, and before the first point")                                                 \
     X(SPLIT_MERGED, "merged", NULL, TRUE, COLUMN, NULL,                                            \
@@ -89,6 +93,17 @@
       "Transaction of the same connection whose response had to go first")                         \
     X(BLOCKED_TIME, "blocked_s", NULL,       TIME,  COLUMN, NULL,                                  \
       "From the end of this request to the end of that response")                                  \
+    X(DOWNSTREAM, "downstream", NULL,        COUNT, COLUMN, NULL,                                  \
+      "Transaction for which a proxy made this one")                                               \
+    X(UPSTREAM, "upstream",   NULL,          COUNT, COLUMN, NULL,                                  \
+      "Transaction that a proxy made for this one")                                                \
+    X(PROXY_HOW, "upstream_by", NULL,        TEXT,  COLUMN, NULL,                                  \
+      "How that is known: proxy-header, tls-hello, request-id, byte-stream")                       \
+    X(PROXY_SURE, "upstream_confidence", NULL, TEXT, COLUMN, NULL, "confirmed, possible")          \
+    X(PROXY_TIME, "proxy_s",  NULL,          TIME,  COLUMN, NULL,                                  \
+      "How long the proxy kept the request: its last byte in, the other one's first byte out")     \
+    X(PROXY_ERROR, "proxy_error_s", NULL,    TIME,  COLUMN, NULL,                                  \
+      "Half-width of its bound; 0: one clock measured both")                                       \
     X(TOTAL,   "total_s",     "total",       TIME,  COLUMN, NULL,                                  \
       "Begin of its first phase to end of its last one")                                           \
     X(PHASES,  "phases",      NULL,          OBJECTS, COLUMN, corr_phase_columns,                  \

@@ -82,7 +82,12 @@ static void places_of(const struct corr_row *phase, struct place *places, unsign
 
         place_add(places, n, name, share->cells[C_SHARE_TIME].time_ns);
     }
-    place_add(places, n, "server", split->cells[C_SPLIT_SERVER].time_ns);
+    if (split->cells[C_SPLIT_PROXY].present) {
+        place_add(places, n, "proxy", split->cells[C_SPLIT_PROXY].time_ns);
+        place_add(places, n, "behind proxy", split->cells[C_SPLIT_UPSTREAM].time_ns);
+    } else {
+        place_add(places, n, "server", split->cells[C_SPLIT_SERVER].time_ns);
+    }
     place_add(places, n, "client", split->cells[C_SPLIT_CLIENT].time_ns);
 }
 
@@ -148,6 +153,33 @@ static void append_fact(GString *text, const char *fact)
     g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "", fact);
 }
 
+/* What a proxy made of it, or for what it was made. */
+static void append_proxied(const struct corr_row *row, GString *text)
+{
+    g_string_truncate(text, 0);
+    if (row->cells[C_DOWNSTREAM].present)
+        g_string_append_printf(text, "made by a proxy for #%" G_GUINT64_FORMAT,
+                               row->cells[C_DOWNSTREAM].count);
+    if (!row->cells[C_UPSTREAM].present)
+        return;
+    append_fact(text, "");
+    if (row->cells[C_PROXY_TIME].present) {
+        g_string_append(text, "a proxy kept it for ");
+        corr_text_time(row->cells[C_PROXY_TIME].time_ns, text);
+        if (row->cells[C_PROXY_ERROR].time_ns > 0) {
+            g_string_append(text, " ± ");
+            corr_text_time(row->cells[C_PROXY_ERROR].time_ns, text);
+        }
+        g_string_append(text, ", then asked");
+    } else {
+        g_string_append(text, "a proxy asked");
+    }
+    g_string_append_printf(text, " #%" G_GUINT64_FORMAT " (%s%s)", row->cells[C_UPSTREAM].count,
+                           strcmp(row->cells[C_PROXY_SURE].text, "possible") == 0 ? "possible, "
+                                                                                  : "",
+                           row->cells[C_PROXY_HOW].text);
+}
+
 static void append_ends(const struct corr_row *row, GString *out)
 {
     g_autoptr(GString) text = g_string_new(NULL);
@@ -186,6 +218,9 @@ static void append_ends(const struct corr_row *row, GString *out)
                                row->cells[C_BLOCKED].count);
         corr_text_paragraph(text->str, INDENT, out);
     }
+    append_proxied(row, text);
+    if (text->len > 0)
+        corr_text_paragraph(text->str, INDENT, out);
     if (row->cells[C_NOTE].present)
         corr_text_paragraph(row->cells[C_NOTE].text, INDENT, out);
 }
