@@ -21,6 +21,8 @@ def read(text):
 
 
 def expected(ident):
+    if ident.startswith("R"):
+        return ["*"]          # random networks: whatever is wrong there
     own = EXPECTED.get(ident, [])
     every = [w for w in EVERY_L if ident.startswith("L") and "-" + w not in own]
     return [w for w in own if not w.startswith("-")] + every

@@ -154,6 +154,9 @@ def judge_drops(truth, answer, expect, out, fail, exact, names):
     out["dP"] = ratio(len(true & set(found)), len(found))
     out["dR"] = ratio(len(true & set(found)), len(true))
     out["fconf"] = sum(1 for e, v in found.items() if v == "confirmed" and e not in true)
+    out["fprob"] = sum(1 for e, v in found.items() if v != "confirmed" and e not in true)
+    out["frames"] = len(truth.frames) - 1
+    out["wrong"] = sorted((e, v) for e, v in found.items() if e not in true)
     if out["fconf"] > expect.get("fconf", 0):
         fail("%d false confirmed losses" % out["fconf"])
     if expect.get("cause") and not answer.made_from_truth:

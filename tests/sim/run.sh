@@ -4,6 +4,7 @@
 #
 #   CORR_BUILD=build tests/sim/run.sh            all scenarios, after the scorer's own test
 #   CORR_BUILD=build tests/sim/run.sh A02 B01    these only
+#   tests/sim/run.sh --seeds 30 R01 R02          many random networks: is any loss wrong?
 #   tests/sim/run.sh --oracle                    options of score.py (--help)
 #
 # CORR_BUILD is the build folder; CORR_SOURCE the source tree (default: where this file is).

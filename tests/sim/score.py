@@ -22,6 +22,7 @@ OPEN = {
     "F19": "one of two losses beside bursts of capture loss is not found",
 }
 
+OPEN["R02"] = "what a faulty capture did not record is taken for lost"
 OPEN.update((ident, "causes of stalls") for ident in "L09 L17 L17b L17c".split())
 OPEN.update((ident, "the first packet of a flow is lost") for ident in "L06b L13".split())
 OPEN["L24"] = "lookups over IPv4 are not yet joined with connections over IPv6"
@@ -74,12 +75,47 @@ def score_one(make, seed, ask, keep=None):
     return measures, failures
 
 
+def sweep(makes, args, ask):
+    """Many seeds: no confirmed loss may be wrong, and 5 others in a million observations.
+
+    The bounds hold for the sum, as a few observations say nothing about a millionth; but where
+    they are exceeded, each wrong loss is shown.
+    """
+    total, confirmed, others, runs = 0, 0, 0, 0
+    begun = time.monotonic()
+    for seed in range(args.seed, args.seed + args.seeds):
+        for make in makes:
+            if time.monotonic() - begun > args.seconds:
+                break
+            measures, _ = score_one(make, seed, ask, args.keep)
+            runs += 1
+            total += measures["frames"]
+            confirmed += max(0, measures["fconf"] - make.expect.get("fconf", 0))
+            others += measures["fprob"]
+            shown = measures["wrong"]
+            if shown:
+                print("%s seed %d: of %d losses %d are not true:" % (make.ident, seed,
+                                                                     measures["drops"], len(shown)))
+            for (frame, sub, after, before), verdict in shown[:8]:
+                print("    frame %d (%d): %s > %s %s" % (frame, sub, after, before, verdict))
+            sys.stdout.flush()
+    allowed = 5 * total / 1e6
+    print("%d runs, %d observations: %d wrong confirmed, %d other wrong losses (%.1f allowed)" % (
+        runs, total, confirmed, others, allowed))
+    return 1 if confirmed or others > allowed else 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, epilog="example: score.py A02 B01")
     parser.add_argument("--all", action="store_true", help="a missing scenario is a failure")
     parser.add_argument("--build", default=os.environ.get("CORR_BUILD", "build"),
                         help="build folder (CORR_BUILD)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, metavar="N",
+                        help="seeds SEED to SEED + N - 1 of each scenario; only wrong losses are "
+                        "judged, and shown")
+    parser.add_argument("--seconds", type=int, default=10**9,
+                        help="with --seeds: begin no other scenario after so many seconds")
     parser.add_argument("--keep", metavar="DIR", help="leave files and truth there")
     parser.add_argument("--oracle", action="store_true",
                         help="score an answer made from the truth instead of the engine's")
@@ -104,6 +140,12 @@ def main():
             return oracle(truth, expect)
         return tshark.ask(path, len(truth.frames) - 1)
 
+    if args.seeds:
+        try:
+            return sweep([scenarios[i] for i in args.ids or sorted(scenarios)], args, ask)
+        finally:
+            if tshark:
+                tshark.close()
     print("seed %d" % args.seed)
     print(heading())
     failed, missing, opened, passed = [], [], [], 0
