@@ -10,32 +10,40 @@
 #define PER_CENT 100.0
 
 /* "first_s" is "first": the unit follows in brackets.  Free it. */
+static char *spoken_key(const struct corr_column *column)
+{
+    static const char *const units[] = {"_s", "_ppm"};
+    char *name = g_strdup(column->key);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(units); i++)
+        if (g_str_has_suffix(name, units[i]))
+            name[strlen(name) - strlen(units[i])] = '\0';
+    return g_strdelimit(name, "_", ' ');
+}
+
+/* The title if there is one, else the key. */
 static char *spoken(const struct corr_column *column)
 {
-    static const char *const units[] = {"_s", "_ppm", "_bytes"};
-    char *name = g_strdup(column->title ? column->title : column->key);
+    return column->title ? g_strdup(column->title) : spoken_key(column);
+}
 
-    if (!column->title) {
-        for (unsigned i = 0; i < G_N_ELEMENTS(units); i++)
-            if (g_str_has_suffix(name, units[i]) && i < 2)
-                name[strlen(name) - strlen(units[i])] = '\0';
-        g_strdelimit(name, "_", ' ');
-    }
-    return name;
+static const char *unit_of(const struct corr_column *column, const char *name)
+{
+    if (column->type == CORR_CELL_TIME)
+        return " (ms)";
+    if (column->type == CORR_CELL_RATIO)
+        return " (%)";
+    if (column->type == CORR_CELL_PPM && !strstr(name, "ppm"))
+        return " (ppm)";
+    return "";
 }
 
 static char *heading(const struct corr_column *outer, const struct corr_column *column)
 {
     g_autofree char *name = spoken(column), *around = outer ? spoken(outer) : NULL;
-    const char *unit = "";
 
-    if (column->type == CORR_CELL_TIME)
-        unit = " (ms)";
-    else if (column->type == CORR_CELL_RATIO)
-        unit = " (%)";
-    else if (column->type == CORR_CELL_PPM && !strstr(name, "ppm"))
-        unit = " (ppm)";
-    return g_strdup_printf("%s%s%s%s", around ? around : "", around ? " " : "", name, unit);
+    return g_strdup_printf("%s%s%s%s", around ? around : "", around ? " " : "", name,
+                           unit_of(column, name));
 }
 
 static void column_add(GArray *out, const struct corr_column *outer, unsigned outer_index,
@@ -54,18 +62,57 @@ static void column_add(GArray *out, const struct corr_column *outer, unsigned ou
     g_array_append_val(out, at);
 }
 
+/* Parts of a window: what the text form has as columns, what it has below a row, all the rest. */
+enum part { COLUMNS, BELOW, REST, PARTS };
+
+static enum part part_of(const struct corr_column *column)
+{
+    if (!column->title)
+        return REST;
+    return column->place == CORR_PLACE_COLUMN ? COLUMNS : BELOW;
+}
+
+static void columns_add(GArray *out, const struct corr_column *columns, enum part part)
+{
+    for (unsigned i = 0; columns[i].key; i++) {
+        const struct corr_column *sub = columns[i].sub;
+
+        if (columns[i].type != CORR_CELL_OBJECT) {
+            if (part_of(&columns[i]) == part)
+                column_add(out, NULL, i, &columns[i], -1);
+            continue;
+        }
+        for (unsigned k = 0; sub[k].key; k++)
+            if ((sub[k].title ? part_of(&columns[i]) : REST) == part)
+                column_add(out, &columns[i], i, &sub[k], (int)k);
+    }
+}
+
+/* The text form sets columns of one title apart by their place; here their keys must do it. */
+static void make_unique(GArray *out)
+{
+    for (unsigned i = 0; i < out->len; i++) {
+        const struct hook_column *one = &g_array_index(out, struct hook_column, i);
+
+        for (unsigned k = i + 1; k < out->len; k++) {
+            struct hook_column *other = &g_array_index(out, struct hook_column, k);
+            g_autofree char *name = spoken_key(other->column);
+
+            if (strcmp(one->heading, other->heading) != 0)
+                continue;
+            g_free(other->heading);
+            other->heading = g_strconcat(name, unit_of(other->column, name), NULL);
+        }
+    }
+}
+
 GArray *hook_columns_new(const struct corr_column *columns)
 {
     GArray *out = g_array_new(FALSE, FALSE, sizeof(struct hook_column));
 
-    for (unsigned i = 0; columns[i].key; i++) {
-        if (columns[i].type != CORR_CELL_OBJECT) {
-            column_add(out, NULL, i, &columns[i], -1);
-            continue;
-        }
-        for (unsigned k = 0; columns[i].sub[k].key; k++)
-            column_add(out, &columns[i], i, &columns[i].sub[k], (int)k);
-    }
+    for (enum part part = COLUMNS; part < PARTS; part++)
+        columns_add(out, columns, part);
+    make_unique(out);
     return out;
 }
 

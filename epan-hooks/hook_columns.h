@@ -3,8 +3,9 @@
  * hook_columns.h - a table of the report laid flat for a window: one column for
  * each cell that is not a list, also of nested rows, and one text for each list.
  *
- * Times are milliseconds to the nanosecond, shares are per cent; both and a
- * column's title stand in its heading.
+ * First come the columns of the text form, then the sentences that it writes below a row, then all
+ * that it leaves out: what matters most is seen without scrolling.  Times are milliseconds to the
+ * nanosecond, shares are per cent; both and a column's title stand in its heading.
  */
 #ifndef HOOK_COLUMNS_H
 #define HOOK_COLUMNS_H

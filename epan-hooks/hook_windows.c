@@ -7,7 +7,8 @@
  * of its own: Wireshark draws the youngest listener first, so this one is
  * registered when the window's listener gets its first packet.
  *
- * The window shows what `-z corr,TABLE` prints: same rows, same numbers.
+ * The window shows what `-z corr,TABLE` prints: same rows, same numbers.  Wireshark sorts rows by
+ * the first column, so that is their number: the table's own order, the worst finding first.
  */
 #include "compat.h"
 #include "hook_windows.h"
@@ -21,12 +22,13 @@
 #include "hooks.h"
 #include "report/report.h"
 
-#define NOTES "Notes"
+#define NUMBER "#"
 
 struct window {
     stat_tap_table_ui ui; /* first: Wireshark hands out a pointer to it */
     const struct corr_table *table;
-    GArray *columns;               /* struct hook_column */
+    GArray *columns;               /* struct hook_column; the window's second and later ones */
+    GPtrArray *notes;              /* char *; titles of tables without rows */
     struct corr_engine *engine;    /* NULL: no frame since the last reset */
     struct corr_frame_set *frames; /* that passed the window's filter */
     uint32_t n_frames;             /* how many */
@@ -94,17 +96,19 @@ static void table_free_item(stat_tap_table *table G_GNUC_UNUSED, unsigned row G_
     item_free(item);
 }
 
-static stat_tap_table *table_get(struct window *window, const char *title)
+static stat_tap_table *table_add(struct window *window, const char *title)
 {
-    stat_tap_table *table = NULL;
+    stat_tap_table *table = stat_tap_init_table(title, (int)window->ui.nfields, 0, NULL);
 
-    if (window->ui.tables)
-        table = stat_tap_find_table(&window->ui, title);
-    if (!table) {
-        table = stat_tap_init_table(title, (int)window->columns->len, 0, NULL);
-        stat_tap_add_table(&window->ui, table);
-    }
+    stat_tap_add_table(&window->ui, table);
     return table;
+}
+
+static stat_tap_table *table_get(struct window *window)
+{
+    if (window->ui.tables && window->ui.tables->len > 0)
+        return g_array_index(window->ui.tables, stat_tap_table *, 0);
+    return table_add(window, window->table->title);
 }
 
 static void window_begin(stat_tap_table_ui *ui)
@@ -112,7 +116,7 @@ static void window_begin(stat_tap_table_ui *ui)
     struct window *window = (struct window *)(void *)ui;
 
     forget(window);
-    table_get(window, window->table->title);
+    table_get(window);
 }
 
 static void set_text(stat_tap_table_item_type *item, char *text)
@@ -125,15 +129,14 @@ static void set_text(stat_tap_table_item_type *item, char *text)
 /*
  * All cells of a column are of one type, by which Wireshark sorts.  There is no
  * number for "unknown": a column that has absent cells holds texts, numbers
- * among them padded so that they sort as such.  So does the first column if
- * notes follow below it.
+ * among them padded so that they sort as such.
  */
 static void fill_column(struct window *window, unsigned c, const struct corr_report_table *built,
                         stat_tap_table_item_type **items)
 {
-    const struct hook_column *at = &g_array_index(window->columns, struct hook_column, c);
+    const struct hook_column *at = &g_array_index(window->columns, struct hook_column, c - 1);
     stat_tap_table_item *field = &window->ui.fields[c];
-    bool as_text = !at->is_number || (c == 0 && built->notes->len > 0);
+    bool as_text = !at->is_number;
     int width = 0;
 
     for (unsigned i = 0; i < built->rows->len; i++) {
@@ -171,14 +174,17 @@ static void fill_column(struct window *window, unsigned c, const struct corr_rep
 
 static void fill_table(struct window *window, const struct corr_report_table *built)
 {
-    unsigned n = built->rows->len, n_columns = window->columns->len;
-    stat_tap_table *table = table_get(window, window->table->title);
+    unsigned n = built->rows->len, n_columns = window->ui.nfields;
+    stat_tap_table *table = table_get(window);
     stat_tap_table_item_type **items = g_new(stat_tap_table_item_type *, n + 1);
 
     table_reset(table);
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
         items[i] = g_new0(stat_tap_table_item_type, n_columns);
-    for (unsigned c = 0; c < n_columns; c++)
+        items[i][0].type = TABLE_ITEM_UINT;
+        items[i][0].value.uint_value = i + 1;
+    }
+    for (unsigned c = 1; c < n_columns; c++)
         fill_column(window, c, built, items);
     for (unsigned i = 0; i < n; i++) {
         stat_tap_init_table_row(table, i, n_columns, items[i]);
@@ -187,21 +193,23 @@ static void fill_table(struct window *window, const struct corr_report_table *bu
     g_free(items);
 }
 
-/* What was set aside, below the table; in the first column. */
+/*
+ * What was set aside.  A cell's text would widen its column and push the figures out of sight; the
+ * title of a table may be as wide as the window, so each note is a table without rows.
+ */
 static void fill_notes(struct window *window, const struct corr_report_table *built)
 {
-    stat_tap_table *table;
+    GArray *tables = window->ui.tables;
 
-    if (built->notes->len == 0)
-        return;
-    table = table_get(window, NOTES);
-    table_reset(table);
+    for (unsigned i = 1; i < tables->len; i++)
+        g_free(g_array_index(tables, stat_tap_table *, i));
+    g_array_set_size(tables, 1);
+    g_ptr_array_set_size(window->notes, 0);
     for (unsigned i = 0; i < built->notes->len; i++) {
-        stat_tap_table_item_type *items = g_new0(stat_tap_table_item_type, window->columns->len);
+        char *note = g_strconcat("Note: ", g_ptr_array_index(built->notes, i), NULL);
 
-        set_text(&items[0], g_strdup(g_ptr_array_index(built->notes, i)));
-        stat_tap_init_table_row(table, i, window->columns->len, items);
-        g_free(items);
+        g_ptr_array_add(window->notes, note); /* a table does not own its title */
+        table_add(window, note);
     }
 }
 
@@ -286,11 +294,18 @@ static void window_register(struct window *window, const struct corr_table *tabl
 
     window->table = table;
     window->columns = hook_columns_new(table->columns);
-    fields = g_new0(stat_tap_table_item, window->columns->len);
+    window->notes = g_ptr_array_new_with_free_func(g_free);
+    fields = g_new0(stat_tap_table_item, window->columns->len + 1);
+    fields[0] = (stat_tap_table_item){
+        .type = TABLE_ITEM_UINT,
+        .align = TAP_ALIGN_RIGHT,
+        .column_name = NUMBER,
+        .field_format = "%u",
+    };
     for (unsigned i = 0; i < window->columns->len; i++) {
         const struct hook_column *at = &g_array_index(window->columns, struct hook_column, i);
 
-        fields[i] = (stat_tap_table_item){
+        fields[i + 1] = (stat_tap_table_item){
             .type = TABLE_ITEM_STRING,
             .align = at->is_number ? TAP_ALIGN_RIGHT : TAP_ALIGN_LEFT,
             .column_name = at->heading,
@@ -308,7 +323,7 @@ static void window_register(struct window *window, const struct corr_table *tabl
         .stat_tap_reset_table_cb = table_reset,
         .stat_tap_free_table_item_cb = table_free_item,
         .stat_filter_check_cb = check_filter,
-        .nfields = window->columns->len,
+        .nfields = window->columns->len + 1,
         .fields = fields,
         .nparams = G_N_ELEMENTS(parameters),
         .params = parameters,

@@ -170,7 +170,7 @@ import csv, re, sys
 wanted, copied, columns = sys.argv[1], open(sys.argv[2]).read(), sys.argv[3:]
 rows = [[row[c] for c in columns] for row in csv.DictReader(open(wanted))]
 missing = [row for row in rows
-           if not re.search(r"(?m)^\s*%s\s(?:.*\s)?%s(?:\s|$)" % (
+           if not re.search(r"(?m)^\s*\d+\s+%s\s(?:.*\s)?%s(?:\s|$)" % (
                re.escape(row[0]), r"\s+".join(map(re.escape, row[1:]))), copied)]
 print(len(rows), "rows,", len(missing), "of them not copied")
 for row in missing[:5]:
@@ -195,7 +195,7 @@ table_window() {
     readable "$name" "$@"
     printf 'nothing yet' | xclip -selection clipboard
     click Copy
-    until_true copied "^$1" || fail 'nothing was copied'
+    until_true copied "^# *$1" || fail 'nothing was copied'
     same_as_tshark "$name" "$@"
     xdotool windowactivate --sync "$W" key Escape
     until_true gone "Correlation: $title" || fail "the window $title does not close"

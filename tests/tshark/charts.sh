@@ -31,13 +31,11 @@ import sys
 
 window, rows = (open(name, encoding="utf-8").read().splitlines() for name in sys.argv[1:])
 shown = [[cell.strip() for cell in line.split(" |")] for line in window if line.endswith(" |")]
-heads, shown = shown[0], shown[1:]
-notes = [cells for cells in shown if sum(map(bool, cells)) == 1]
-shown = [cells for cells in shown if sum(map(bool, cells)) > 1]
-if len(shown) != len(rows):
+shown = shown[1:]  # without the heading
+if [cells[0] for cells in shown] != [str(i + 1) for i in range(len(rows))]:
     print(f"{len(shown)} rows in the window, {len(rows)} in the table")
 for cells, row in zip(shown, rows):
-    text = " ".join(cells)
+    text = " ".join(cells[1:])
     # Objects in objects stand in one cell: "min (ms) 0.05, n 32".
     numbers = [float(word) for word in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])", text)]
     for value in row.split("\t"):
@@ -54,6 +52,9 @@ for cells, row in zip(shown, rows):
             print(f"not in the window: {value}: {text}")
 END
         hasnt wrong .
+        jq -r '.notes[]? | "Note: " + .' "$T/out" >"$T/notes"
+        grep '^Note: ' "$T/window" >"$T/shown" || true
+        same "$T/shown" "$T/notes"
     done
 done
 

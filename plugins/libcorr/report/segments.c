@@ -115,7 +115,7 @@ static void note_unordered(const struct corr_result *r, const uint8_t *mask,
             g_ptr_array_add(points, g_strdup(corr_store_point(r->store, p)->name));
     if (points->len > 0) {
         g_autofree char *before = g_strdup_printf(
-            "%u matched packet%s missing above: the order of these points on the way is not "
+            "%u matched packet%s in no row: the order of these points on the way is not "
             "known: ",
             n, n == 1 ? " is" : "s are");
 
