@@ -17,10 +17,10 @@
 #include <string.h>
 
 #include "path/verdict.h"
+#include "store/sort.h"
 
-/* One packet that was to go from p to q. */
+/* One packet that was to go from point p to q. */
 struct offer {
-    uint32_t p, q;
     int64_t t_ns, d_ns; /* at p; how much later at q, if it passed */
     uint32_t len, packet, flow_dir;
     bool lost, blocked; /* blocked: lost, with all of its flow */
@@ -67,91 +67,86 @@ static int compare_double(const void *x, const void *y)
     return a < b ? -1 : a > b;
 }
 
-/* A value that lost packets met, and how many met it, or less than it but more than the last. */
-struct rank {
-    double value;
-    uint32_t lost, equal, below; /* lost ones; passed ones */
-};
-
-/* The values of lost packets, ascending, each once; returns their number. */
-static uint32_t ranks_begin(const struct met *met, uint32_t n, uint32_t lost, struct rank *ranks)
+/* How many of some ascending values are below one; sets how many are equal to it. */
+static uint32_t values_below(const double *values, uint32_t n, double value, uint32_t *equal)
 {
-    g_autofree double *values = g_new(double, lost + 1);
-    uint32_t n_values = 0, n_ranks = 0;
+    uint32_t lo = 0, hi = n, end;
 
-    for (uint32_t i = 0; i < n; i++)
-        if (met[i].lost)
-            values[n_values++] = met[i].value;
-    qsort(values, n_values, sizeof *values, compare_double);
-    for (uint32_t i = 0; i < n_values; i++) {
-        if (n_ranks == 0 || ranks[n_ranks - 1].value != values[i])
-            ranks[n_ranks++] = (struct rank){.value = values[i]};
-        ranks[n_ranks - 1].lost++;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (values[mid] < value)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
-    return n_ranks;
+    for (end = lo; end < n && values[end] == value; end++)
+        ;
+    *equal = end - lo;
+    return lo;
 }
 
 /*
  * The probability that a lost packet's value is above a passed one's (0.5: no
  * relation), and by how many standard deviations that differs from chance.  Lost
- * packets are few: only these are sorted.
+ * packets are few: only these are sorted.  0 as soon as it cannot reach `least`:
+ * losses at random are seen to be so by few packets.
  */
-static double rank_of_lost(const struct met *met, uint32_t n, double *sure)
+static double rank_of_lost(const struct met *met, uint32_t n, double least, double *sure)
 {
-    uint32_t n_lost = 0, n_ranks, before = 0;
-    g_autofree struct rank *ranks = NULL;
-    double sum = 0, lost, passed;
+    g_autofree double *values = g_new(double, n + 1);
+    uint32_t n_lost = 0;
+    double pairs, below = 0; /* pairs of a lost and a passed packet; those the other way round */
 
-    for (uint32_t i = 0; i < n; i++)
-        n_lost += met[i].lost;
-    lost = n_lost;
-    passed = n - n_lost;
     *sure = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (met[i].lost)
+            values[n_lost++] = met[i].value;
     if (n_lost == 0 || n_lost == n)
         return 0.5;
-    ranks = g_new(struct rank, n_lost);
-    n_ranks = ranks_begin(met, n, n_lost, ranks);
+    pairs = (double)n_lost * (n - n_lost);
+    qsort(values, n_lost, sizeof *values, compare_double);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t lo = 0, hi = n_ranks;
+        uint32_t equal;
 
-        while (!met[i].lost && lo < hi) {
-            uint32_t mid = lo + (hi - lo) / 2;
-
-            if (ranks[mid].value < met[i].value)
-                lo = mid + 1;
-            else
-                hi = mid;
-        }
-        if (met[i].lost || lo == n_ranks)
+        if (met[i].lost || met[i].value < values[0])
             continue;
-        if (ranks[lo].value == met[i].value)
-            ranks[lo].equal++;
-        else
-            ranks[lo].below++;
+        below += values_below(values, n_lost, met[i].value, &equal);
+        below += equal / 2.0;
+        if (below > (1 - least) * pairs)
+            return 0;
     }
-    for (uint32_t i = 0; i < n_ranks; i++) {
-        uint32_t begin = before + ranks[i].below, end = begin + ranks[i].equal + ranks[i].lost;
-
-        /* Ranks count from 1. */
-        sum += ranks[i].lost * ((double)(begin + end + 1) / 2);
-        before = end;
-    }
-    sum -= lost * (lost + 1) / 2;
-    *sure = (sum - lost * passed / 2) / sqrt(lost * passed * (n + 1) / 12);
-    return sum / (lost * passed);
+    *sure = (pairs / 2 - below) / sqrt(pairs * (n + 1) / 12);
+    return (pairs - below) / pairs;
 }
 
-static int compare_ns(const void *x, const void *y)
-{
-    int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
-
-    return a < b ? -1 : a > b;
-}
-
+/* What so many in a hundred do not exceed; the values change their places. */
 static int64_t quantile(int64_t *values, uint32_t n, unsigned percent)
 {
-    qsort(values, n, sizeof *values, compare_ns);
-    return values[(uint64_t)(n - 1) * percent / 100];
+    uint32_t at = (uint32_t)((uint64_t)(n - 1) * percent / 100), lo = 0, hi = n - 1;
+
+    while (lo < hi) {
+        int64_t middle = values[lo + (hi - lo) / 2];
+        uint32_t i = lo, k = hi;
+
+        for (;;) {
+            while (values[i] < middle)
+                i++;
+            while (values[k] > middle)
+                k--;
+            if (i >= k)
+                break;
+            int64_t swap = values[i];
+
+            values[i++] = values[k];
+            values[k--] = swap;
+        }
+        if (at <= k)
+            hi = k;
+        else
+            lo = k + 1;
+    }
+    return values[at];
 }
 
 /* The delay above the least that a packet would have met: what the last one left, at its time. */
@@ -209,7 +204,7 @@ static bool is_queue(const struct offers *offers)
             last = o;
         }
     }
-    rank = rank_of_lost(met, n, &sure);
+    rank = rank_of_lost(met, n, QUEUE_RANK, &sure);
     middle = quantile(lost_ns, n_lost, 50);
     low = quantile(lost_ns, n_lost, 10);
     g_free(met);
@@ -241,7 +236,7 @@ static double bucket_rank(const struct offers *offers, double rate, bool bytes, 
         used += size;
         *fullest = MAX(*fullest, used);
     }
-    return rank_of_lost(met, offers->n, sure);
+    return rank_of_lost(met, offers->n, POLICER_RANK, sure);
 }
 
 /* What passed from one loss to a later one, by its rate: while losses go on, that is the policer's.
@@ -386,7 +381,7 @@ static void policer_find(struct corr_judge *j, const struct offers *all)
     for (uint32_t i = 0; i < all->n; i++)
         if (g_hash_table_contains(met, GUINT_TO_POINTER(all->of[i]->flow_dir + 1)))
             some.of[some.n++] = all->of[i];
-    found = is_policer(&some) || is_policer(all);
+    found = is_policer(&some) || (some.n < all->n && is_policer(all));
     if (found)
         set_all(j, all, CORR_CAUSE_POLICER);
     if (!found && g_hash_table_size(met) > 1) {
@@ -434,18 +429,12 @@ static void pair_judge(struct corr_judge *j, const struct offer *offers, uint32_
     g_free(all.of);
 }
 
-static int compare_offers(const void *x, const void *y)
+static bool offer_less(const struct offer *a, const struct offer *b)
 {
-    const struct offer *a = x, *b = y;
-
-    if (a->p != b->p)
-        return a->p < b->p ? -1 : 1;
-    if (a->q != b->q)
-        return a->q < b->q ? -1 : 1;
-    if (a->t_ns != b->t_ns)
-        return a->t_ns < b->t_ns ? -1 : 1;
-    return a->packet < b->packet ? -1 : a->packet > b->packet;
+    return a->t_ns != b->t_ns ? a->t_ns < b->t_ns : a->packet < b->packet;
 }
+
+CORR_SORT_DEFINE(offers_sort, struct offer, offer_less)
 
 static bool is_loss(const struct corr_packet *packet)
 {
@@ -454,14 +443,62 @@ static bool is_loss(const struct corr_packet *packet)
            packet->drop_before != CORR_NONE && packet->cause != CORR_CAUSE_CORRUPTION;
 }
 
-static struct offer offer_of(const struct corr_judge *j, uint32_t index, const struct corr_obs *at,
-                             uint32_t q)
-{
-    const struct corr_packet *packet = corr_result_packet(j->result, index);
+/* All that went, or was to go, between two points that lost something. */
+struct pair {
+    uint32_t p, q;
+    GArray *offers; /* struct offer */
+};
 
-    return (struct offer){.p = at->point,
-                          .q = q,
-                          .t_ns = at->time_ns,
+struct pairs {
+    GPtrArray *all;    /* struct pair *, by (p, q) in the end */
+    GHashTable *index; /* p << 16 | q -> struct pair * */
+};
+
+static gpointer pair_key(uint32_t p, uint32_t q)
+{
+    return GUINT_TO_POINTER(p << 16 | q);
+}
+
+static void pair_free(void *data)
+{
+    struct pair *pair = data;
+
+    g_array_unref(pair->offers);
+    g_free(pair);
+}
+
+static int compare_pairs(const void *x, const void *y)
+{
+    const struct pair *a = *(struct pair *const *)x, *b = *(struct pair *const *)y;
+
+    return a->p != b->p ? (a->p < b->p ? -1 : 1) : a->q < b->q ? -1 : a->q > b->q;
+}
+
+static void pairs_collect(const struct corr_judge *j, struct pairs *pairs)
+{
+    for (uint32_t i = 0; i < j->result->packets->len; i++) {
+        const struct corr_packet *packet = corr_result_packet(j->result, i);
+        struct pair pair;
+
+        if (!is_loss(packet))
+            continue;
+        pair.p =
+            corr_result_obs(j->result, corr_result_sighting(j->result, packet->drop_after))->point;
+        pair.q = packet->drop_before;
+        if (g_hash_table_contains(pairs->index, pair_key(pair.p, pair.q)))
+            continue;
+        pair.offers = g_array_new(FALSE, FALSE, sizeof(struct offer));
+        g_ptr_array_add(pairs->all, g_memdup2(&pair, sizeof pair));
+        g_hash_table_insert(pairs->index, pair_key(pair.p, pair.q),
+                            g_ptr_array_index(pairs->all, pairs->all->len - 1));
+    }
+    g_ptr_array_sort(pairs->all, compare_pairs);
+}
+
+static struct offer offer_of(const struct corr_packet *packet, uint32_t index,
+                             const struct corr_obs *at)
+{
+    return (struct offer){.t_ns = at->time_ns,
                           .len = at->ip_len,
                           .packet = index,
                           .flow_dir = packet->flow * 2 + packet->dir,
@@ -470,60 +507,65 @@ static struct offer offer_of(const struct corr_judge *j, uint32_t index, const s
                           .whole = at->have & CORR_HAVE_DF || !(at->have & CORR_HAVE_IP_ID)};
 }
 
-/* Everything that went, or was to go, between two points that lost something. */
-static GArray *offers_collect(const struct corr_judge *j)
+/* What a sighting shows to have passed from the point before it, if anything was lost there. */
+static void passed_add(const struct corr_judge *j, const struct pairs *pairs,
+                       const struct corr_packet *packet, const struct corr_sighting *to)
 {
-    GArray *offers = g_array_new(FALSE, FALSE, sizeof(struct offer));
-    GHashTable *pairs = g_hash_table_new(NULL, NULL);
+    const struct corr_obs *a, *b;
+    struct corr_clock_answer clock;
+    const struct pair *pair;
+    struct offer offer;
 
+    if (to->prev == CORR_NONE || to->duplicate || to->corrupt)
+        return;
+    a = corr_result_obs(j->result, corr_result_sighting(j->result, to->prev));
+    b = corr_result_obs(j->result, to);
+    pair = g_hash_table_lookup(pairs->index, pair_key(a->point, b->point));
+    if (pair == NULL)
+        return;
+    offer = offer_of(packet, to->packet, a);
+    offer.d_ns = b->time_ns - a->time_ns;
+    clock = corr_result_clock(j->result, a->point, b->point, a->time_ns);
+    if (corr_clock_has_offset(clock.status))
+        offer.d_ns -= clock.offset_ns; /* takes drift and steps out of the delays */
+    offer.drifts = !corr_clock_has_offset(clock.status);
+    g_array_append_val(pair->offers, offer);
+}
+
+static void offers_collect(const struct corr_judge *j, const struct pairs *pairs)
+{
     for (uint32_t i = 0; i < j->result->packets->len; i++) {
         const struct corr_packet *packet = corr_result_packet(j->result, i);
-        const struct corr_obs *at;
-        struct offer offer;
 
-        if (!is_loss(packet))
-            continue;
-        at = corr_result_obs(j->result, corr_result_sighting(j->result, packet->drop_after));
-        offer = offer_of(j, i, at, packet->drop_before);
-        offer.lost = true;
-        offer.blocked = packet->fate == CORR_FATE_BLOCKED;
-        g_array_append_val(offers, offer);
-        g_hash_table_add(pairs, GUINT_TO_POINTER(offer.p << 16 | offer.q));
-    }
-    for (uint32_t s = 0; s < j->result->sightings->len && g_hash_table_size(pairs) > 0; s++) {
-        const struct corr_sighting *to = corr_result_sighting(j->result, s);
-        const struct corr_obs *a, *b;
-        struct corr_clock_answer clock;
-        struct offer offer;
+        for (uint32_t s = packet->first; s < packet->first + packet->n; s++)
+            passed_add(j, pairs, packet, corr_result_sighting(j->result, s));
+        if (is_loss(packet)) {
+            const struct corr_obs *at =
+                corr_result_obs(j->result, corr_result_sighting(j->result, packet->drop_after));
+            const struct pair *pair =
+                g_hash_table_lookup(pairs->index, pair_key(at->point, packet->drop_before));
+            struct offer offer = offer_of(packet, i, at);
 
-        if (to->prev == CORR_NONE || to->duplicate || to->corrupt)
-            continue;
-        a = corr_result_obs(j->result, corr_result_sighting(j->result, to->prev));
-        b = corr_result_obs(j->result, to);
-        if (!g_hash_table_contains(pairs, GUINT_TO_POINTER((uint32_t)a->point << 16 | b->point)))
-            continue;
-        offer = offer_of(j, to->packet, a, b->point);
-        offer.d_ns = b->time_ns - a->time_ns;
-        clock = corr_result_clock(j->result, a->point, b->point, a->time_ns);
-        if (corr_clock_has_offset(clock.status))
-            offer.d_ns -= clock.offset_ns; /* takes drift and steps out of the delays */
-        offer.drifts = !corr_clock_has_offset(clock.status);
-        g_array_append_val(offers, offer);
+            offer.lost = true;
+            offer.blocked = packet->fate == CORR_FATE_BLOCKED;
+            g_array_append_val(pair->offers, offer);
+        }
     }
-    g_hash_table_destroy(pairs);
-    g_array_sort(offers, compare_offers);
-    return offers;
 }
 
 void corr_causes_find(struct corr_judge *j)
 {
-    GArray *offers = offers_collect(j);
-    const struct offer *all = (const struct offer *)(void *)offers->data;
+    struct pairs pairs = {g_ptr_array_new_with_free_func(pair_free), g_hash_table_new(NULL, NULL)};
 
-    for (uint32_t i = 0, end; i < offers->len; i = end) {
-        for (end = i; end < offers->len && all[end].p == all[i].p && all[end].q == all[i].q;)
-            end++;
-        pair_judge(j, &all[i], end - i);
+    pairs_collect(j, &pairs);
+    if (pairs.all->len > 0)
+        offers_collect(j, &pairs);
+    for (uint32_t i = 0; i < pairs.all->len; i++) {
+        const struct pair *pair = g_ptr_array_index(pairs.all, i);
+
+        offers_sort((struct offer *)pair->offers->data, pair->offers->len);
+        pair_judge(j, (const struct offer *)pair->offers->data, pair->offers->len);
     }
-    g_array_unref(offers);
+    g_ptr_array_unref(pairs.all);
+    g_hash_table_destroy(pairs.index);
 }
