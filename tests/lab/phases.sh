@@ -144,7 +144,7 @@ begin
 ask http://web.test/bulk
 end lossy
 after=$(sent_again)
-judge first "$LAB_TMP/lossy.json" loss
+judge first "$LAB_TMP/lossy.json" slow_by_loss repair loss
 judge again "$LAB_TMP/lossy.json" $((after - before))
 printf 'nftables dropped %s\n' "$(dropped bulk)"
 [ "$(dropped bulk)" -eq $((after - before)) ] ||
@@ -156,5 +156,5 @@ lab_in client sysctl -q -w net.ipv4.tcp_rmem='4096 32768 32768'
 begin
 ask --limit-rate 150k http://web.test/bulk
 end reader
-judge first "$LAB_TMP/reader.json" receiver
+judge first "$LAB_TMP/reader.json" slow_reader receiver
 finish

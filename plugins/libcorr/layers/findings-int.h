@@ -25,6 +25,11 @@ struct corr_blocked {
     GArray *packets; /* uint32_t */
 };
 
+/* A lost packet that has a name, by flow. */
+struct corr_flow_loss {
+    uint32_t flow, packet, loss; /* the last: index in losses */
+};
+
 struct corr_inquiry {
     const struct corr_result *r;
     const struct corr_frame_set *frames;
@@ -33,8 +38,11 @@ struct corr_inquiry {
     const struct corr_capture *captures; /* by point: of all frames */
     enum corr_trust *trust;              /* by point */
     struct corr_segments *segments;
-    GPtrArray *losses;  /* struct corr_loss *, without blocked flows */
-    GPtrArray *blocked; /* struct corr_blocked *, by flow's first loss */
+    GPtrArray *losses;   /* struct corr_loss *, without blocked flows */
+    GArray *flow_losses; /* struct corr_flow_loss, by flow */
+    GPtrArray *blocked;  /* struct corr_blocked *, by flow's first loss */
+    GPtrArray *paths;    /* struct corr_rtt_path *: what was pinged or traced */
+    GHashTable *index;   /* of out->list: by rule and place, by rule and `who` */
     struct corr_findings *out;
 };
 
@@ -85,15 +93,55 @@ void corr_rule_slow_reader(struct corr_inquiry *q);
 void corr_rule_time(struct corr_inquiry *q);
 void corr_rule_nothing(struct corr_inquiry *q);
 
+/* The `who` of many connections, and what each adds; in the order in which they come. */
+struct corr_tally {
+    char *who;
+    GArray *flows; /* uint32_t */
+    uint32_t n;    /* things counted */
+    int64_t sum_ns, worst_ns;
+    uint32_t worst;   /* the flow of the worst */
+    GArray *evidence; /* uint32_t: frames, the first ones */
+};
+/* Of struct corr_tally *; free with g_ptr_array_unref(). */
+GPtrArray *corr_tallies_new(void);
+/* Adds a flow's part to its `who`, which it takes. */
+struct corr_tally *corr_tally_add(GPtrArray *tallies, GHashTable *by_who, char *who, uint32_t flow,
+                                  uint32_t n, int64_t ns);
+void corr_tally_prove(struct corr_tally *tally, uint32_t frame);
+/* A finding about it: who, evidence, and as filter its flows, behind `more`. */
+struct corr_insight *corr_insight_add_tally(struct corr_inquiry *q, enum corr_rule rule,
+                                            enum corr_weight weight,
+                                            enum corr_confidence confidence,
+                                            const struct corr_tally *tally, const char *more);
+
 /* A new finding about what lies between two points, or at one (CORR_NONE: none); sets `where`. */
 struct corr_insight *corr_insight_add(struct corr_inquiry *q, enum corr_rule rule,
                                       enum corr_weight weight, enum corr_confidence confidence,
                                       uint32_t from, uint32_t to);
+void corr_insight_free(void *insight);
 void corr_insight_say(struct corr_insight *insight, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void corr_insight_filter(struct corr_insight *insight, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void corr_insight_because(struct corr_insight *insight, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 void corr_insight_prove(struct corr_insight *insight, uint32_t frame); /* 0 and repeats: ignored */
+
+/* `effect` follows from `cause`, a finding of an earlier row of CORR_RULES; repeats: ignored. */
+void corr_insight_follows(struct corr_insight *effect, struct corr_insight *cause);
+/* ... from every finding about losses between two points. */
+void corr_insight_follows_losses(const struct corr_inquiry *q, struct corr_insight *effect,
+                                 uint32_t after, uint32_t before);
+/* The finding of a rule about what lies between two points, or at one; NULL. */
+struct corr_insight *corr_inquiry_find(const struct corr_inquiry *q, enum corr_rule rule,
+                                       uint32_t from, uint32_t to);
+/* The finding of a rule about a host or a service; NULL. */
+struct corr_insight *corr_inquiry_find_who(const struct corr_inquiry *q, enum corr_rule rule,
+                                           const char *who);
+/* Sets `where`, and the points that the finding rests on. */
+void corr_insight_place(const struct corr_inquiry *q, struct corr_insight *insight, uint32_t from,
+                        uint32_t to);
+
+/* findings_tree.c: sorts the list, the worst first, and puts causes below their effects. */
+void corr_findings_order(struct corr_findings *findings);
 
 /* "nic"; and as it stands between quotes in a display filter; g_free(). */
 static inline const char *corr_inquiry_point(const struct corr_inquiry *q, uint32_t point)
@@ -111,11 +159,27 @@ struct corr_transaction; /* layers/phases.h */
 bool corr_inquiry_counts(const struct corr_inquiry *q, const struct corr_transaction *t);
 /* The end that sends direction `dir` of a local flow's flow: "10.0.0.1:5"; g_free(). */
 char *corr_inquiry_end(const struct corr_inquiry *q, uint32_t conv, unsigned dir);
+/* The same without its port. */
+char *corr_inquiry_host(const struct corr_inquiry *q, uint32_t conv, unsigned dir);
+/* The ends of a flow, as its first packet showed them: "10.0.0.1:5 > 10.0.0.2:80". */
+void corr_inquiry_append_ends(const struct corr_inquiry *q, uint32_t flow, GString *text);
+/* What TCP waited for in a phase: repairs, or a reader. */
+struct corr_phase; /* layers/phases.h */
+int64_t corr_inquiry_waited(const struct corr_inquiry *q, const struct corr_phase *phase,
+                            bool reader);
 /* Appends "transaction 4 (GET /index.html, 10.1.0.10:45000 > 203.0.113.5:80)". */
 void corr_inquiry_transaction(const struct corr_inquiry *q, uint32_t number, GString *text);
-/* Because packets of the flow were lost here and there. */
-void corr_inquiry_say_losses(const struct corr_inquiry *q, uint32_t flow,
-                             struct corr_insight *insight);
+/* The finding follows from the losses of packets of a flow, wherever they were. */
+void corr_insight_follows_flow(const struct corr_inquiry *q, struct corr_insight *insight,
+                               uint32_t flow);
+/* Losses of packets of a flow that are not blocked: the first one, and how many. */
+const struct corr_flow_loss *corr_inquiry_flow_losses(const struct corr_inquiry *q, uint32_t flow,
+                                                      unsigned *n);
+/* The filter `corr.transaction` for some of them (uint32_t, from 0); `more` follows it. */
+void corr_insight_filter_transactions(struct corr_insight *insight, const GArray *transactions,
+                                      const char *more);
+/* "transactions 3, 5, 9 (+4)" of [from ..) of them. */
+void corr_text_transactions(const GArray *transactions, unsigned from, GString *text);
 
 /* "1 packet", "12 packets" */
 #define CORR_PLURAL(n) ((n) == 1 ? "" : "s")

@@ -2,10 +2,10 @@
 /* findings.c - asks the rules, caps what they say by the captures' quality, and sorts it. */
 #include "layers/findings.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "layers/findings-int.h"
+#include "layers/rtt.h"
 #include "path/text.h"
 
 static const struct {
@@ -55,102 +55,6 @@ const char *corr_weight_word(enum corr_weight weight)
 const char *corr_confidence_word(enum corr_confidence confidence)
 {
     return confidence_words[confidence];
-}
-
-static void insight_free(void *data)
-{
-    struct corr_insight *insight = data;
-
-    g_free(insight->what);
-    g_free(insight->where);
-    g_free(insight->filter);
-    g_array_unref(insight->evidence);
-    g_ptr_array_unref(insight->because);
-    g_free(insight);
-}
-
-struct corr_insight *corr_insight_add(struct corr_inquiry *q, enum corr_rule rule,
-                                      enum corr_weight weight, enum corr_confidence confidence,
-                                      uint32_t from, uint32_t to)
-{
-    struct corr_insight *insight = g_new0(struct corr_insight, 1);
-
-    insight->rule = rule;
-    insight->weight = weight;
-    insight->confidence = confidence;
-    insight->points[0] = from;
-    insight->points[1] = to;
-    insight->evidence = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    insight->because = g_ptr_array_new_with_free_func(g_free);
-    if (from != CORR_NONE && to != CORR_NONE)
-        insight->where =
-            g_strdup_printf("%s > %s", corr_inquiry_point(q, from), corr_inquiry_point(q, to));
-    else if (from != CORR_NONE)
-        insight->where = g_strdup(corr_inquiry_point(q, from));
-    g_ptr_array_add(q->out->list, insight);
-    return insight;
-}
-
-void corr_insight_say(struct corr_insight *insight, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    g_free(insight->what);
-    insight->what = g_strdup_vprintf(format, args);
-    va_end(args);
-}
-
-void corr_insight_filter(struct corr_insight *insight, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    g_free(insight->filter);
-    insight->filter = g_strdup_vprintf(format, args);
-    va_end(args);
-}
-
-void corr_insight_because(struct corr_insight *insight, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    g_ptr_array_add(insight->because, g_strdup_vprintf(format, args));
-    va_end(args);
-}
-
-void corr_insight_prove(struct corr_insight *insight, uint32_t frame)
-{
-    if (frame == 0 || insight->evidence->len >= CORR_EVIDENCE_MAX)
-        return;
-    for (unsigned i = 0; i < insight->evidence->len; i++)
-        if (g_array_index(insight->evidence, uint32_t, i) == frame)
-            return;
-    g_array_append_val(insight->evidence, frame);
-}
-
-char *corr_inquiry_quoted(const struct corr_inquiry *q, uint32_t point)
-{
-    GString *text = g_string_new(NULL);
-
-    for (const char *p = corr_inquiry_point(q, point); *p; p++) {
-        if (*p == '"' || *p == '\\')
-            g_string_append_c(text, '\\');
-        g_string_append_c(text, *p);
-    }
-    return g_string_free(text, FALSE);
-}
-
-void corr_inquiry_share(GString *text, uint64_t n, uint64_t of, const char *things)
-{
-    g_string_append_printf(text, "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " %s%s", n, of,
-                           things, CORR_PLURAL(of));
-    if (of) {
-        g_string_append(text, " (");
-        corr_text_ratio((double)n / (double)of, text);
-        g_string_append_c(text, ')');
-    }
 }
 
 /* Losses. */
@@ -233,6 +137,47 @@ static void collect_losses(struct corr_inquiry *q)
     }
 }
 
+static int compare_flow_losses(const void *a, const void *b)
+{
+    const struct corr_flow_loss *x = a, *y = b;
+
+    if (x->flow != y->flow)
+        return x->flow < y->flow ? -1 : 1;
+    return x->packet < y->packet ? -1 : x->packet > y->packet;
+}
+
+static void index_losses(struct corr_inquiry *q)
+{
+    for (unsigned i = 0; i < q->losses->len; i++) {
+        const struct corr_loss *loss = g_ptr_array_index(q->losses, i);
+        for (unsigned k = 0; k < loss->packets->len; k++) {
+            uint32_t packet = g_array_index(loss->packets, uint32_t, k);
+            struct corr_flow_loss row = {corr_result_packet(q->r, packet)->flow, packet, i};
+            g_array_append_val(q->flow_losses, row);
+        }
+    }
+    g_array_sort(q->flow_losses, compare_flow_losses);
+}
+
+const struct corr_flow_loss *corr_inquiry_flow_losses(const struct corr_inquiry *q, uint32_t flow,
+                                                      unsigned *n)
+{
+    const struct corr_flow_loss *rows = &g_array_index(q->flow_losses, struct corr_flow_loss, 0);
+    unsigned from = 0, to = q->flow_losses->len;
+
+    while (from < to) {
+        unsigned middle = from + (to - from) / 2;
+        if (rows[middle].flow < flow)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    for (to = from; to < q->flow_losses->len && rows[to].flow == flow;)
+        to++;
+    *n = to - from;
+    return *n ? rows + from : NULL;
+}
+
 static void collect_segments(struct corr_inquiry *q)
 {
     const struct corr_result *r = q->r;
@@ -286,30 +231,6 @@ static void cap(const struct corr_inquiry *q, struct corr_insight *insight)
         insight->confidence--;
 }
 
-/* Where in the list: what is wrong with the captures comes behind what they show. */
-static unsigned place(const struct corr_insight *insight)
-{
-    enum corr_branch branch = rules[insight->rule].branch;
-
-    return branch == CORR_BRANCH_CAPTURE ? CORR_BRANCH_COUNT : branch;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const struct corr_insight *x = *(struct corr_insight *const *)a;
-    const struct corr_insight *y = *(struct corr_insight *const *)b;
-
-    if (x->weight != y->weight)
-        return x->weight > y->weight ? -1 : 1;
-    if (place(x) != place(y))
-        return place(x) < place(y) ? -1 : 1;
-    if (x->rule != y->rule)
-        return x->rule < y->rule ? -1 : 1;
-    if (x->size != y->size)
-        return x->size > y->size ? -1 : 1;
-    return 0;
-}
-
 struct corr_findings *corr_findings_new(const struct corr_result *r,
                                         const struct corr_frame_set *frames)
 {
@@ -320,6 +241,9 @@ struct corr_findings *corr_findings_new(const struct corr_result *r,
     g_autofree uint8_t *flow_counts = g_malloc0(r->flows->len + 1);
     g_autoptr(GPtrArray) losses = g_ptr_array_new_with_free_func(loss_free);
     g_autoptr(GPtrArray) blocked = g_ptr_array_new_with_free_func(blocked_free);
+    g_autoptr(GArray) flow_losses = g_array_new(FALSE, FALSE, sizeof(struct corr_flow_loss));
+    g_autoptr(GPtrArray) paths = corr_rtt_paths_new(r);
+    g_autoptr(GHashTable) index = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     struct corr_inquiry q = {.r = r,
                              .frames = frames,
                              .mask = mask,
@@ -328,7 +252,10 @@ struct corr_findings *corr_findings_new(const struct corr_result *r,
                              .trust = trust,
                              .segments = corr_segments_new(),
                              .losses = losses,
+                             .flow_losses = flow_losses,
                              .blocked = blocked,
+                             .paths = paths,
+                             .index = index,
                              .out = findings};
 
     for (uint32_t i = 0; i < r->packets->len; i++) {
@@ -336,20 +263,18 @@ struct corr_findings *corr_findings_new(const struct corr_result *r,
         if (flow < r->flows->len && corr_packet_counts(mask, i))
             flow_counts[flow] = 1;
     }
-    findings->list = g_ptr_array_new_with_free_func(insight_free);
+    findings->list = g_ptr_array_new_with_free_func(corr_insight_free);
     judge_captures(&q);
     collect_segments(&q);
     collect_losses(&q);
+    index_losses(&q);
     for (unsigned i = 0; i < CORR_RULE_COUNT; i++)
         if (rules[i].ask)
             rules[i].ask(&q);
     corr_segments_free(q.segments);
-    for (unsigned i = 0; i < findings->list->len; i++) {
-        struct corr_insight *insight = g_ptr_array_index(findings->list, i);
-        cap(&q, insight);
-        findings->n[insight->weight]++;
-    }
-    g_ptr_array_sort(findings->list, compare); /* stable: GLib merges */
+    for (unsigned i = 0; i < findings->list->len; i++)
+        cap(&q, g_ptr_array_index(findings->list, i));
+    corr_findings_order(findings);
     return findings;
 }
 

@@ -5,7 +5,8 @@
  * Each rule looks at what the stages before have found and speaks, or is silent.
  * The captures are judged first: no conclusion is surer than the captures that
  * it rests on.  A chain from one layer to the next is told only as far as each
- * link is proven.
+ * link is proven: an effect names the findings that it follows from, and stands
+ * above them.
  *
  * To add a rule: a row in CORR_RULES, a function corr_rule_<name>(), and in
  * tests/sim/findings.py a scenario where it must speak, and one where it must not.
@@ -165,17 +166,21 @@ struct corr_insight {
     enum corr_confidence confidence; /* capped by the captures that it rests on */
     char *what;                      /* a plain sentence or two */
     char *where;        /* "wan > server", "fw"; NULL: everywhere, or nowhere in sight */
+    char *who;          /* host or service that it is about; NULL */
     char *filter;       /* display filter that shows it; NULL if there is none */
     GArray *evidence;   /* uint32_t: frames that prove it, the first ones */
-    GPtrArray *because; /* char *: the proven links of the chain that leads here */
+    GPtrArray *because; /* char *: what else is proven and explains it */
+    GPtrArray *causes;  /* struct corr_insight *: the findings that it follows from */
     uint32_t points[2]; /* that it rests on; CORR_NONE */
     double size;        /* among its like, the larger comes first */
+    uint32_t number;    /* position in the list, from 1 */
+    uint32_t parent;    /* number of the finding whose cause it is; 0: nobody's */
 };
 
 struct corr_findings {
-    GPtrArray *list;       /* struct corr_insight *: the worst first */
+    GPtrArray *list;       /* struct corr_insight *: the worst first, each behind what follows from
+                              it: a tree in depth-first order */
     enum corr_trust trust; /* in the worst of the captures */
-    unsigned n[CORR_WEIGHT_ERROR + 1];
 };
 
 /* Asks every rule; only packets that a frame of the set shows count.  Linear in packets. */

@@ -14,15 +14,24 @@ bool corr_inquiry_counts(const struct corr_inquiry *q, const struct corr_transac
     return t->flow < q->r->flows->len && q->flow_counts[t->flow];
 }
 
-/* An end of the flow of a phase, as the point nearest the client shows it. */
-char *corr_inquiry_end(const struct corr_inquiry *q, uint32_t conv, unsigned dir)
+static char *end_of(const struct corr_inquiry *q, uint32_t conv, unsigned dir, bool has_ports)
 {
     const struct corr_conv *local = corr_result_conv(q->r, conv);
     GString *text = g_string_new(NULL);
 
-    corr_text_endpoint(&local->end[(dir ^ q->r->conv_flip[conv]) & 1], local->has_ports,
-                       local->proto, text);
+    corr_text_endpoint(&local->end[(dir ^ q->r->conv_flip[conv]) & 1], has_ports, local->proto,
+                       text);
     return g_string_free(text, FALSE);
+}
+
+char *corr_inquiry_end(const struct corr_inquiry *q, uint32_t conv, unsigned dir)
+{
+    return end_of(q, conv, dir, corr_result_conv(q->r, conv)->has_ports);
+}
+
+char *corr_inquiry_host(const struct corr_inquiry *q, uint32_t conv, unsigned dir)
+{
+    return end_of(q, conv, dir, false);
 }
 
 /* "transaction 4 (GET /index.html of 10.1.0.10:45000 at 203.0.113.5:80)" */
@@ -56,6 +65,7 @@ struct worker {
     char *name;
     uint32_t n, slow, point;
     int64_t sum_ns, all_ns, max_ns; /* its own time; that of the whole phases; the longest */
+    int64_t slow_ns;                /* its own time in slow phases */
     uint32_t worst;                 /* phase with the longest */
     GArray *slow_phases;            /* uint32_t */
 };
@@ -102,6 +112,7 @@ static GPtrArray *workers_collect(const struct corr_inquiry *q, enum corr_phase_
         }
         if (corr_grade_time(metric, phase->server_ns) >= CORR_GRADE_DEGRADED) {
             w->slow++;
+            w->slow_ns += phase->server_ns;
             g_array_append_val(w->slow_phases, i);
         }
     }
@@ -149,7 +160,7 @@ static void tell_workers(struct corr_inquiry *q, enum corr_rule rule, enum corr_
         corr_text_time(w->max_ns, max);
         corr_text_time((int64_t)row->good, limit);
         corr_text_ratio((double)w->sum_ns / (double)MAX(w->all_ns, 1), share);
-        insight->size = (double)w->max_ns;
+        insight->size = (double)w->slow_ns;
         corr_insight_say(insight,
                          "%s %s %s slowly: %u of %u %s%s took it more than %s, up to %s. %s of the "
                          "time that clients waited for it was spent behind %s: at the %s, or "
@@ -180,49 +191,41 @@ void corr_rule_resolver(struct corr_inquiry *q)
                  "lookup");
 }
 
-/* Where packets of a flow were lost: "1 packet of it was lost between fw and srv". */
-void corr_inquiry_say_losses(const struct corr_inquiry *q, uint32_t flow,
-                             struct corr_insight *insight)
-{
-    for (unsigned i = 0; i < q->losses->len; i++) {
-        const struct corr_loss *loss = g_ptr_array_index(q->losses, i);
-        unsigned n = 0;
-        for (unsigned k = 0; k < loss->packets->len; k++) {
-            uint32_t packet = g_array_index(loss->packets, uint32_t, k);
-            n += corr_result_packet(q->r, packet)->flow == flow;
-        }
-        if (n && loss->before != CORR_NONE)
-            corr_insight_because(insight, "L3: %u packet%s of it lost between %s and %s", n,
-                                 n == 1 ? " was" : "s were", corr_inquiry_point(q, loss->after),
-                                 corr_inquiry_point(q, loss->before));
-    }
-}
-
 void corr_rule_lookup_again(struct corr_inquiry *q)
 {
     const struct corr_phases *phases = corr_layers_phases(q->r);
+    g_autoptr(GPtrArray) resolvers = corr_tallies_new();
+    g_autoptr(GHashTable) by_who = g_hash_table_new(g_str_hash, g_str_equal);
 
     for (uint32_t n = 0; n < phases->transactions->len; n++) {
         const struct corr_transaction *t = corr_phases_transaction(phases, n);
         if (t->dns_tries == 0 || t->n_phases == 0 || !corr_inquiry_counts(q, t))
             continue;
         const struct corr_phase *phase = corr_phases_phase(phases, t->first_phase);
-        if (phase->name != CORR_PHASE_DNS)
-            continue;
+        if (phase->name == CORR_PHASE_DNS)
+            corr_tally_prove(corr_tally_add(resolvers, by_who, corr_inquiry_end(q, phase->conv, 1),
+                                            n, t->dns_tries, phase->duration_ns),
+                             phase->frame);
+    }
+    for (unsigned i = 0; i < resolvers->len; i++) {
+        const struct corr_tally *tally = g_ptr_array_index(resolvers, i);
         g_autoptr(GString) what = g_string_new(NULL), took = g_string_new(NULL);
-        struct corr_insight *insight =
-            corr_insight_add(q, CORR_RULE_lookup_again, CORR_WEIGHT_ERROR,
-                             CORR_CONFIDENCE_CONFIRMED, CORR_NONE, CORR_NONE);
-        corr_inquiry_transaction(q, n, what);
-        corr_text_time(phase->duration_ns, took);
-        insight->size = (double)phase->duration_ns;
+        struct corr_insight *insight = corr_insight_add_tally(
+            q, CORR_RULE_lookup_again, CORR_WEIGHT_ERROR, CORR_CONFIDENCE_CONFIRMED, tally, "");
+        corr_inquiry_transaction(q, tally->worst, what);
+        corr_text_time(tally->worst_ns, took);
+        insight->size = (double)tally->sum_ns;
         corr_insight_say(insight,
-                         "The name lookup of %s was asked %u times and took %s: the first question "
-                         "or its answer did not come through.",
-                         what->str, t->dns_tries + 1u, took->str);
-        corr_insight_filter(insight, "corr.transaction == %u && corr.phase == \"dns\"", n + 1);
-        corr_insight_prove(insight, phase->frame);
-        corr_inquiry_say_losses(q, phase->flow, insight);
+                         "%u name lookup%s had to be asked again at %s, up to %s until the answer, "
+                         "in %s: a question or its answer did not come through.",
+                         tally->flows->len, CORR_PLURAL(tally->flows->len), tally->who, took->str,
+                         what->str);
+        corr_insight_filter_transactions(insight, tally->flows, " && corr.phase == \"dns\"");
+        for (unsigned k = 0; k < tally->flows->len; k++) {
+            const struct corr_transaction *t =
+                corr_phases_transaction(phases, g_array_index(tally->flows, uint32_t, k));
+            corr_insight_follows_flow(q, insight, corr_phases_phase(phases, t->first_phase)->flow);
+        }
     }
 }
 
@@ -259,21 +262,26 @@ void corr_rule_pipelined(struct corr_inquiry *q)
 void corr_rule_tls_turns(struct corr_inquiry *q)
 {
     const struct corr_phases *phases = corr_layers_phases(q->r);
+    g_autoptr(GPtrArray) servers = corr_tallies_new();
+    g_autoptr(GHashTable) by_who = g_hash_table_new(g_str_hash, g_str_equal);
 
     for (uint32_t n = 0; n < phases->transactions->len; n++) {
         const struct corr_transaction *t = corr_phases_transaction(phases, n);
-        if (!t->tls_retry || !corr_inquiry_counts(q, t))
-            continue;
-        g_autoptr(GString) what = g_string_new(NULL);
-        struct corr_insight *insight =
-            corr_insight_add(q, CORR_RULE_tls_turns, CORR_WEIGHT_NOTE, CORR_CONFIDENCE_CONFIRMED,
-                             CORR_NONE, CORR_NONE);
-        corr_inquiry_transaction(q, n, what);
+        if (t->tls_retry && t->conv != CORR_NONE && corr_inquiry_counts(q, t))
+            corr_tally_prove(
+                corr_tally_add(servers, by_who, corr_inquiry_end(q, t->conv, !t->client), n, 1, 0),
+                t->frame);
+    }
+    for (unsigned i = 0; i < servers->len; i++) {
+        const struct corr_tally *tally = g_ptr_array_index(servers, i);
+        struct corr_insight *insight = corr_insight_add_tally(
+            q, CORR_RULE_tls_turns, CORR_WEIGHT_NOTE, CORR_CONFIDENCE_CONFIRMED, tally, "");
+        insight->size = tally->n;
         corr_insight_say(insight,
-                         "TLS of %s needed one more round trip: the server asked for another key "
-                         "share (HelloRetryRequest, group %u).",
-                         what->str, t->tls_group);
-        corr_insight_filter(insight, "corr.transaction == %u && corr.phase == \"tls\"", n + 1);
-        corr_insight_prove(insight, t->frame);
+                         "%u TLS handshake%s with %s needed one more round trip: the server asked "
+                         "for another key share (HelloRetryRequest, group %u).",
+                         tally->n, CORR_PLURAL(tally->n), tally->who,
+                         corr_phases_transaction(phases, tally->worst)->tls_group);
+        corr_insight_filter_transactions(insight, tally->flows, " && corr.phase == \"tls\"");
     }
 }

@@ -217,19 +217,28 @@ static void append_line(GArray *leaves, char **texts, GString *out)
     }
 }
 
-void corr_text_paragraph(const char *text, unsigned indent, GString *out)
+void corr_text_hang(const char *text, const char *first, const char *rest, GString *out)
 {
-    unsigned hang = indent;
+    const char *lead = first;
+
     do {
-        unsigned bytes = fitting(text, WIDTH - hang);
-        append_blanks(hang, out);
+        unsigned used = corr_text_width(lead);
+        unsigned bytes = fitting(text, WIDTH > used + NARROWEST ? WIDTH - used : NARROWEST);
+        g_string_append(out, lead);
         g_string_append_len(out, text, bytes);
         trim_line(out);
         text += bytes;
         while (*text == ' ')
             text++;
-        hang = indent + 2;
+        lead = rest;
     } while (*text);
+}
+
+void corr_text_paragraph(const char *text, unsigned indent, GString *out)
+{
+    g_autofree char *first = g_strnfill(indent, ' '), *rest = g_strnfill(indent + 2, ' ');
+
+    corr_text_hang(text, first, rest, out);
 }
 
 static void append_below(const struct corr_column *columns, const struct corr_row *row,

@@ -50,6 +50,8 @@ CORR_TABLES(CORR_ROW)
 
 /* For text of tables' own: words wrapped at 80 columns, further lines indented by two more. */
 void corr_text_paragraph(const char *text, unsigned indent, GString *out);
+/* The same behind whatever leads the first line, and the further ones. */
+void corr_text_hang(const char *text, const char *first, const char *rest, GString *out);
 /* Columns that a text takes. */
 unsigned corr_text_width(const char *text);
 /* Names come from the capture file and must not steer the terminal. */
