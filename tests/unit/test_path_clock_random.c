@@ -236,7 +236,7 @@ static void set(void)
 
 static void slewed(void)
 {
-    many(slews, 30, 60);
+    many(slews, 5, 50);
 }
 
 void add_clock_random_tests(void)

@@ -43,6 +43,7 @@ struct corr_clock_part {
     int64_t from_ns, to_ns; /* p's clock: for which time there is evidence */
     uint32_t n_upper, n_lower;
     struct corr_corridor corridor;
+    int64_t bend_ns; /* by how much the clock may leave the corridor, should it not run straight */
 };
 
 struct corr_clock_pair {

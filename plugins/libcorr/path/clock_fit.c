@@ -16,6 +16,8 @@
 #define NOISES 2
 /* ... this part of the round trip: less does no harm, as no path is that uneven. */
 #define HARMLESS 50
+/* Moments at which a corridor's width is looked at. */
+#define BEND_MOMENTS 16
 
 static struct corr_clock_bounds corridor_bounds(const struct corr_corridor *corridor, int64_t t_ns)
 {
@@ -31,7 +33,13 @@ static struct corr_clock_bounds corridor_bounds(const struct corr_corridor *corr
 
 struct corr_clock_bounds corr_clock_bounds_at(const struct corr_clock_part *part, int64_t t_ns)
 {
-    return corridor_bounds(&part->corridor, t_ns);
+    struct corr_clock_bounds bounds = corridor_bounds(&part->corridor, t_ns);
+
+    if (corr_clock_is_bounded(&bounds)) {
+        bounds.least_ns -= part->bend_ns;
+        bounds.greatest_ns += part->bend_ns;
+    }
+    return bounds;
 }
 
 int64_t corr_clock_middle(const struct corr_clock_bounds *bounds)
@@ -356,6 +364,52 @@ static bool hidden_event(uint32_t p, uint32_t q, struct corr_clock_sample **all,
     return true;
 }
 
+/* The least round trip that packets close to each other show, with room for the slack. */
+static int64_t round_trip(struct corr_clock_sample **all, uint32_t n, int64_t slack_ns,
+                          double drift)
+{
+    const struct corr_clock_sample *last[2] = {NULL, NULL};
+    int64_t least = INT64_MAX;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct corr_clock_sample *upper, *lower;
+
+        last[all[i]->upper] = all[i];
+        lower = last[false];
+        upper = last[true];
+        if (upper == NULL || lower == NULL)
+            continue;
+        least = MIN(least, upper->d_ns - lower->d_ns -
+                               (int64_t)(drift * (double)(upper->t_ns - lower->t_ns)));
+    }
+    return least == INT64_MAX ? 0 : least + 2 * slack_ns;
+}
+
+/*
+ * If a clock runs straight, its corridor has room for the least round trip: the line through
+ * the truth, and all lines above it by less than the least delay there, or below it by less
+ * than that back, respect all limits.  A clock that bends, or was set, by a part of a round
+ * trip may still leave room for a line, but then for less: what is missing is the height of
+ * the bend, and by that much the truth may lie outside.
+ */
+static int64_t bend_find(const struct corr_clock_part *part, struct corr_clock_sample **all,
+                         uint32_t n, int64_t slack_ns)
+{
+    int64_t width = INT64_MAX;
+    double slow, fast;
+
+    for (unsigned i = 0; i <= BEND_MOMENTS; i++) {
+        int64_t t_ns = part->from_ns + (part->to_ns - part->from_ns) / BEND_MOMENTS * i;
+        struct corr_clock_bounds bounds = corridor_bounds(&part->corridor, t_ns);
+
+        if (!corr_clock_is_bounded(&bounds))
+            return 0;
+        width = MIN(width, bounds.greatest_ns - bounds.least_ns);
+    }
+    corr_corridor_drift(&part->corridor, &slow, &fast);
+    return MAX(round_trip(all, n, slack_ns, (slow + fast) / 2 * 1e-6) - width, 0);
+}
+
 static struct corr_clock_part *part_get(struct corr_clock_pair *pair,
                                         const struct corr_clock_sample *sample,
                                         const uint32_t epoch[2])
@@ -419,6 +473,7 @@ void corr_clock_pair_fit(struct corr_clock *clock, uint32_t p, uint32_t q, GArra
         /* Samples that no line respects count here: they may be what shows the step. */
         if (!changed && part->n_upper > 0 && part->n_lower > 0)
             hidden_event(p, q, all, n, pair->slack_ns, events);
+        part->bend_ns = bend_find(part, all, n, pair->slack_ns);
     }
     pair->dirty = false;
 }

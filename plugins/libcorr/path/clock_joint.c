@@ -168,9 +168,9 @@ static void moment_apply(struct moment *m)
                 part->to_ns = MAX(part->to_ns, t_ns);
             }
             if (up < CORR_CLOCK_NO_LIMIT)
-                corr_corridor_limit(&part->corridor, t_ns, up, true);
+                corr_corridor_limit(&part->corridor, t_ns, up - part->bend_ns, true);
             if (down < CORR_CLOCK_NO_LIMIT)
-                corr_corridor_limit(&part->corridor, t_ns, -down, false);
+                corr_corridor_limit(&part->corridor, t_ns, part->bend_ns - down, false);
         }
 }
 

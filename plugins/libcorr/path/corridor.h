@@ -13,13 +13,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Clocks that run worse than this, in ns per s, are not clocks: 500 ppm is what NTP slews by. */
-#define CORR_CORRIDOR_MAX_DRIFT 500e3
+/*
+ * Two clocks that run apart by more than this, in ns per s, are no clocks: each may be 250 ppm
+ * off, and NTP slews either by 500 ppm.
+ */
+#define CORR_CORRIDOR_MAX_DRIFT 1500e3
 #define CORR_CORRIDOR_CORNERS 64
 
 struct corr_corridor {
-    int64_t t0_ns, base_ns; /* coordinates begin here */
-    unsigned n;             /* corners; 0: nothing is left */
+    int64_t t0_ns, base_ns;                                    /* coordinates begin here */
+    unsigned n;                                                /* corners; 0: nothing is left */
     double a[CORR_CORRIDOR_CORNERS], b[CORR_CORRIDOR_CORNERS]; /* ns; ns per s */
 
     /* What the corners say at one moment, ns from base_ns: bounds what they say at others. */
