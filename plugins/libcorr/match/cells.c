@@ -9,6 +9,7 @@
 #include "match/cells.h"
 #include "match/slices.h"
 #include "store/hash.h"
+#include "store/index.h"
 #include "store/sort.h"
 
 /* Copies that a mirror port makes follow each other at once ... */
@@ -146,13 +147,12 @@ static bool member_less(const struct member *a, const struct member *b)
 
 CORR_SORT_DEFINE(members_sort, struct member, member_less)
 
-void corr_cell_close(struct corr_work *work, struct corr_cell *cell)
+static void members_sort_cell(struct corr_work *work, const struct corr_cell *cell)
 {
     const uint32_t *conv = work->result->obs_conv;
     struct member few[8], *sorted = few;
     uint32_t *members;
 
-    cell->n = work->members->len - cell->first;
     members = &g_array_index(work->members, uint32_t, cell->first);
     if (cell->n > 1) {
         if (cell->n > G_N_ELEMENTS(few))
@@ -165,78 +165,171 @@ void corr_cell_close(struct corr_work *work, struct corr_cell *cell)
         if (sorted != few)
             g_free(sorted);
     }
+}
+
+void corr_cell_close(struct corr_work *work, struct corr_cell *cell)
+{
+    cell->n = work->members->len - cell->first;
+    members_sort_cell(work, cell);
     g_array_append_val(work->cells, *cell);
 }
 
-/*
- * One key per observation that is no TCP data, or one per slice of it: then `obs` is
- * the number of observations plus the slice's index.
- */
-static GArray *plain_keys(const struct corr_work *work, const struct flow_facts *facts,
-                          const GArray *slices)
+/* A member of a plain cell.  `slice`: of a super-datagram; CORR_NONE: the whole observation. */
+struct entry {
+    uint32_t obs, slice, cell;
+};
+
+/* The cells of all that is no TCP data, in the making. */
+struct plain {
+    const GArray *slices;
+    GHashTable *damaged;
+    struct corr_index *by_key;
+    GArray *entries; /* struct entry, by observation */
+    uint32_t first;  /* index of the first plain cell */
+};
+
+static bool always_equal(const void *key, uint32_t position, const void *user)
 {
-    GHashTable *damaged = damaged_find(work, facts);
-    GArray *keys = g_array_new(FALSE, FALSE, sizeof(struct corr_keyed));
+    (void)key;
+    (void)position;
+    (void)user;
+    return true; /* hashes of 64 bits are the keys */
+}
+
+static void entry_add(struct corr_work *work, struct plain *plain, uint64_t key, uint32_t obs,
+                      uint32_t slice)
+{
+    struct entry entry = {obs, slice,
+                          corr_index_find(plain->by_key, key, always_equal, NULL, NULL)};
+    struct corr_cell *cell;
+
+    if (entry.cell == CORR_NONE) {
+        uint32_t flow_dir = corr_work_flow_dir(work, obs);
+        struct corr_cell fresh = {.flow = flow_dir / 2, .dir = flow_dir & 1};
+
+        entry.cell = work->cells->len;
+        g_array_append_val(work->cells, fresh);
+        corr_index_add(plain->by_key, key, entry.cell);
+    }
+    cell = &g_array_index(work->cells, struct corr_cell, entry.cell);
+    cell->n++;
+    if (slice != CORR_NONE) {
+        cell->from = g_array_index(plain->slices, struct corr_slice, slice).from;
+        cell->to = g_array_index(plain->slices, struct corr_slice, slice).to;
+    }
+    g_array_append_val(plain->entries, entry);
+}
+
+/* Observations with equal keys meet; a super-datagram goes where its slices do. */
+static void entries_collect(struct corr_work *work, const struct flow_facts *facts,
+                            struct plain *plain)
+{
     uint32_t s = 0;
 
     for (uint32_t i = 0; i < work->store->obs->len; i++) {
         const struct corr_obs *obs = corr_store_obs(work->store, i);
-        struct corr_keyed item = {.obs = i};
+        const struct flow_facts *flow;
+        uint64_t key;
 
         if (corr_obs_is_range(obs) || work->head[i] != CORR_NONE)
             continue;
-        item.conv = corr_work_flow_dir(work, i);
-        if (s < slices->len && g_array_index(slices, struct corr_slice, s).obs == i) {
-            for (; s < slices->len && g_array_index(slices, struct corr_slice, s).obs == i; s++) {
-                item.key = cell_key(work, i, &g_array_index(slices, struct corr_slice, s).as,
-                                    &facts[item.conv / 2]);
-                item.obs = work->store->obs->len + s;
-                g_array_append_val(keys, item);
-            }
+        flow = &facts[corr_work_flow_dir(work, i) / 2];
+#define SLICE(s) g_array_index(plain->slices, struct corr_slice, s)
+        if (s < plain->slices->len && SLICE(s).obs == i) {
+            for (; s < plain->slices->len && SLICE(s).obs == i; s++)
+                entry_add(work, plain, cell_key(work, i, &SLICE(s).as, flow), i, s);
             continue;
         }
-        item.key = cell_key(work, i, obs, &facts[item.conv / 2]);
+#undef SLICE
+        key = cell_key(work, i, obs, flow);
         if (obs->have & CORR_HAVE_BAD_SUM) {
-            uint64_t key = damage_key(work, i);
-            const uint64_t *cell = g_hash_table_lookup(damaged, &key);
+            uint64_t damage = damage_key(work, i);
+            const uint64_t *cell = g_hash_table_lookup(plain->damaged, &damage);
 
             if (cell != NULL && *cell > 1)
-                item.key = *cell;
+                key = *cell;
         }
-        g_array_append_val(keys, item);
+        entry_add(work, plain, key, i, CORR_NONE);
     }
-    g_hash_table_destroy(damaged);
-    return keys;
 }
 
 static void plain_cells(struct corr_work *work, const struct flow_facts *facts)
 {
     GArray *slices = corr_slices_find(work);
-    GArray *keys = plain_keys(work, facts, slices);
-    const struct corr_keyed *items = (const struct corr_keyed *)keys->data;
+    struct plain plain = {.slices = slices,
+                          .damaged = damaged_find(work, facts),
+                          .by_key = corr_index_new(),
+                          .entries = g_array_new(FALSE, FALSE, sizeof(struct entry)),
+                          .first = work->cells->len};
+    uint32_t at = work->members->len, *place;
 
-    corr_keyed_sort((struct corr_keyed *)keys->data, keys->len);
-    for (size_t i = 0, end; i < keys->len; i = end) {
-        struct corr_cell cell = {
-            .flow = items[i].conv / 2, .dir = items[i].conv & 1, .first = work->members->len};
+    entries_collect(work, facts, &plain);
+    corr_index_free(plain.by_key);
+    g_hash_table_destroy(plain.damaged);
+    g_array_set_size(work->members, at + plain.entries->len);
+    place = g_new(uint32_t, work->cells->len - plain.first + 1);
+    for (uint32_t c = plain.first; c < work->cells->len; c++) {
+        struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, c);
 
-        for (end = i; end < keys->len && items[end].key == items[i].key; end++) {
-            uint32_t obs = items[end].obs;
-
-            if (obs >= work->store->obs->len) {
-                const struct corr_slice *slice =
-                    &g_array_index(slices, struct corr_slice, obs - work->store->obs->len);
-
-                obs = slice->obs;
-                cell.from = slice->from;
-                cell.to = slice->to;
-            }
-            g_array_append_val(work->members, obs);
-        }
-        corr_cell_close(work, &cell);
+        cell->first = place[c - plain.first] = at;
+        at += cell->n;
     }
+    for (uint32_t i = 0; i < plain.entries->len; i++) {
+        const struct entry *entry = &g_array_index(plain.entries, struct entry, i);
+
+        g_array_index(work->members, uint32_t, place[entry->cell - plain.first]++) = entry->obs;
+    }
+    for (uint32_t c = plain.first; c < work->cells->len; c++)
+        members_sort_cell(work, &g_array_index(work->cells, struct corr_cell, c));
+    g_free(place);
+    g_array_unref(plain.entries);
     g_array_unref(slices);
-    g_array_unref(keys);
+}
+
+/*
+ * Puts all cells in the order of their first observations: later stages go through
+ * the cells again and again, and then they go through the store in its own order.
+ * Ranges that the same frames hold stay neighbours, in stream order.
+ */
+static void cells_order(struct corr_work *work)
+{
+    uint32_t n = work->cells->len, at = 0;
+    uint32_t *place = g_new0(uint32_t, (size_t)work->store->obs->len + 1);
+    uint32_t *lowest = g_new(uint32_t, n + 1);
+    GArray *cells = g_array_sized_new(FALSE, FALSE, sizeof(struct corr_cell), n);
+    GArray *members = g_array_sized_new(FALSE, FALSE, sizeof(uint32_t), work->members->len);
+
+    g_array_set_size(cells, n);
+    for (uint32_t c = 0; c < n; c++) {
+        const struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, c);
+
+        lowest[c] = CORR_NONE;
+        for (uint32_t i = cell->first; i < cell->first + cell->n; i++)
+            lowest[c] = MIN(lowest[c], g_array_index(work->members, uint32_t, i));
+        place[lowest[c]]++;
+    }
+    for (uint32_t i = 0; i < work->store->obs->len; i++) {
+        uint32_t count = place[i];
+
+        place[i] = at;
+        at += count;
+    }
+    for (uint32_t c = 0; c < n; c++)
+        g_array_index(cells, struct corr_cell, place[lowest[c]]++) =
+            g_array_index(work->cells, struct corr_cell, c);
+    g_free(place);
+    g_free(lowest);
+    g_array_unref(work->cells);
+    work->cells = cells;
+    for (uint32_t c = 0; c < n; c++) {
+        struct corr_cell *cell = &g_array_index(cells, struct corr_cell, c);
+        uint32_t first = members->len;
+
+        g_array_append_vals(members, &g_array_index(work->members, uint32_t, cell->first), cell->n);
+        cell->first = first;
+    }
+    g_array_unref(work->members);
+    work->members = members;
 }
 
 bool corr_obs_same_content(const struct corr_obs *a, const struct corr_obs *b, bool *known)
@@ -314,11 +407,19 @@ static void pairs_count(struct corr_work *work, const struct corr_cell *cell, st
         }
 }
 
-/* Does a point copy even what has no number? */
+/* Does a point copy even what has no number?  `run`: how many at once; 0: at the best. */
 static bool mirrors(const struct copies *at, uint32_t run)
 {
     return at->copied * 4 > at->numbered ||
            (run <= COPIES_MAX && at->pairs >= 3 && at->alone * 10 >= at->pairs * 9);
+}
+
+static bool any_mirrors(const struct copies *points, uint32_t n)
+{
+    for (uint32_t p = 0; p < n; p++)
+        if (mirrors(&points[p], 0))
+            return true;
+    return false;
 }
 
 /* Members of one cell at the local flow of member i; more than COPIES_MAX need not be counted. */
@@ -349,12 +450,14 @@ static void copies_mark(struct corr_work *work, const struct corr_cell *cell, st
         const struct corr_obs *obs = corr_store_obs(work->store, members[i]);
         struct copies *at = &points[obs->point];
         bool numbers = numbered(obs);
-        uint32_t run = run_length(work, members, cell->n, i);
+        uint32_t run;
 
         if (counting && numbers)
             at->numbered++;
-        if (work->duplicate[members[i]] != CORR_NONE)
+        if (i == 0 || conv[members[i - 1]] != conv[members[i]] ||
+            work->duplicate[members[i]] != CORR_NONE)
             continue;
+        run = run_length(work, members, cell->n, i);
         for (uint32_t k = i; k-- > 0 && i - k <= 16 && conv[members[k]] == conv[members[i]];) {
             const struct corr_obs *before = corr_store_obs(work->store, members[k]);
             int64_t gap = llabs(obs->time_ns - before->time_ns);
@@ -402,29 +505,24 @@ void corr_cells_build(struct corr_work *work)
     /* Streams first: where they are found shifted, acknowledgements follow. */
     corr_stream_cells(work);
     plain_cells(work, facts);
+    g_free(facts);
+    cells_order(work);
     work->duplicate = g_new(uint32_t, work->store->obs->len + 1);
     memset(work->duplicate, 0xff, sizeof *work->duplicate * (work->store->obs->len + 1));
-    for (unsigned counting = 2; counting-- > 0;)
-        for (uint32_t c = 0; c < work->cells->len; c++) {
-            const struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, c);
+    for (uint32_t c = 0; c < work->cells->len; c++) {
+        const struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, c);
 
-            if (cell->n > 2 && counting && !cell->range)
-                pairs_count(work, cell, points);
-            if (cell->n > 1)
-                copies_mark(work, cell, points, counting);
-            else if (counting &&
-                     numbered(corr_store_obs(work->store,
-                                             g_array_index(work->members, uint32_t, cell->first))))
-                points[corr_store_obs(work->store,
-                                      g_array_index(work->members, uint32_t, cell->first))
-                           ->point]
-                    .numbered++;
-        }
+        if (cell->n > 2 && !cell->range)
+            pairs_count(work, cell, points);
+        copies_mark(work, cell, points, true);
+    }
+    if (any_mirrors(points, work->store->points->len))
+        for (uint32_t c = 0; c < work->cells->len; c++)
+            copies_mark(work, &g_array_index(work->cells, struct corr_cell, c), points, false);
     for (uint32_t c = 0; c < work->cells->len; c++) {
         struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, c);
 
         cell->choice = has_choice(work, cell);
     }
-    g_free(facts);
     g_free(points);
 }
