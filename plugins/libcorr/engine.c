@@ -130,6 +130,7 @@ void corr_engine_settle(struct corr_engine *engine)
     result->missed = g_ptr_array_new_with_free_func(missed_free);
 
     corr_l7_finish(engine->store->l7);
+    corr_store_split_brokers(engine->store);
     corr_store_split_collapsed(engine->store);
     corr_convs_split(&work);
     corr_fragments_join(&work);

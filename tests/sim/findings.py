@@ -149,6 +149,10 @@ E21 one_way@nic one_way@sw one_way@srv
 E23 asymmetric
 E24 loss@fw1>srv
 E27 clock_step@srv
+E29 clock_offset@nic loss@tap/dev17-port2>tap/dev17-port3 nat@tap/dev17-port2>tap/dev17-port3
+E29b clock_offset@nic loss@tap/port2>tap/port3 nat@tap/port2>tap/port3
+E29c clock_offset@nic loss@tap/dev2-port9>tap/dev3-port9 nat@tap/dev2-port9>tap/dev3-port9
+E29d clock_offset@nic loss@tap/port2>tap/port3 nat@tap/port2>tap/port3
 F06 nat@fwi>fwo
 F07b *
 F09 nat@fwi>fwo

@@ -30,6 +30,8 @@ class Point:
         self.accept, self.miss, self.dup = accept, miss, dup
         self.stamp_noise = stamp_noise
         self.interface = self.id          # points may share one: mirror sessions, routed SPAN
+        self.if_name = name
+        self.trailer = None               # callable(frame, stamp) -> frame: see brokers.py
         sim.points.append(self)
 
     def clock(self, t):
@@ -123,13 +125,15 @@ def write_pcapng(path, sim, merged, collapse=False, link=1):
         points = sim.points[:1] if collapse else [p for p in sim.points if p.interface == p.id]
         index = {p.id: n for n, p in enumerate(points)}
         for point in points:
-            opts = b"" if collapse else option(2, point.name.encode())
+            opts = b"" if collapse else option(2, point.if_name.encode())
             opts += option(9, b"\x09") + option(0, b"")
             f.write(block(1, struct.pack("<HHI", link, 0, 0 if collapse else point.snaplen) +
                           opts))
         for record in merged:
-            data = record["data"]
             point = sim.points[record["point"]]
+            data = record["data"]
+            if point.trailer is not None:
+                data = point.trailer(data, record["stamp"])
             kept = data[:point.snaplen]
             stamp = record["stamp"]
             head = struct.pack("<IIIII", 0 if collapse else index[point.interface],

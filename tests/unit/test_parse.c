@@ -58,6 +58,27 @@ const struct sample link_samples[] = {
 };
 /* clang-format on */
 
+/* A frame without IP that does not tell its length is the same with and without padding. */
+static void test_padding(void)
+{
+    static const char type[] = "x02000000000b02000000000a88b5";
+    char *bare = g_strdup_printf("%s xc0ffee00c0ffee", type);
+    char *padded = g_strdup_printf("+%078d %s xc0ffee00c0ffee", 0, type);
+    char *longer = g_strdup_printf("+0000 %s data:60", type);
+    struct corr_parsed a = parse_text(1, bare), b = parse_text(1, padded);
+
+    g_assert_cmpuint(a.payload_len, ==, 7);
+    g_assert_cmpuint(b.payload_len, ==, 7);
+    g_assert_true(a.dfull == b.dfull);
+    g_assert_false(a.have & CORR_HAVE_PADDED);
+    g_assert_true(b.have & CORR_HAVE_PADDED);
+    a = parse_text(1, longer); /* too long to be padded: the zeros are its own */
+    g_assert_cmpuint(a.payload_len, ==, 62);
+    g_free(bare);
+    g_free(padded);
+    g_free(longer);
+}
+
 static void test_links(void)
 {
     for (const struct sample *s = link_samples; s->name != NULL; s++) {
@@ -268,7 +289,9 @@ int main(int argc, char **argv)
     g_test_add_func("/parse/links/l2", test_l2);
     g_test_add_func("/parse/addr/text", test_addr_text);
     g_test_add_func("/parse/addr/scope", test_addr_scope);
+    g_test_add_func("/parse/padding", test_padding);
     add_tunnel_tests();
+    add_broker_tests();
     add_l4_tests();
     add_fragment_tests();
     add_robust_tests();

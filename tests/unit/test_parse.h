@@ -42,6 +42,7 @@ extern const struct sample link_samples[];
 extern const struct sample tunnel_samples[];
 
 void add_tunnel_tests(void);
+void add_broker_tests(void);
 void add_l4_tests(void);
 void add_fragment_tests(void);
 void add_robust_tests(void);

@@ -367,6 +367,7 @@ int main(int argc, char **argv)
     g_test_add_func("/store/a local flow is one conversation as one point shows it",
                     points_have_local_flows_of_their_own);
     add_index_tests();
+    add_broker_tests();
     add_check_tests();
     return g_test_run();
 }

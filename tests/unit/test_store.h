@@ -4,6 +4,7 @@
 #define TEST_STORE_H
 
 void add_index_tests(void);
+void add_broker_tests(void);
 void add_check_tests(void);
 
 #endif /* TEST_STORE_H */

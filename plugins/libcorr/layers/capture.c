@@ -122,6 +122,8 @@ bool corr_capture_is_divided(const struct corr_store *store, uint32_t number)
 {
     const struct corr_point *point = corr_store_point(store, number);
 
+    if (point->segment && point->frames == 0) /* a guess that later frames refuted */
+        return true;
     if (point->ifindex || point->segment || point->frames)
         return false;
     for (uint32_t i = 0; i < store->points->len; i++) {
@@ -193,6 +195,29 @@ static bool is_collapsed(const struct corr_result *r, uint32_t point)
     return false;
 }
 
+/* The trailers of a packet broker: what they say, and whether their times are better. */
+static void judge_broker(const struct corr_point_broker *broker, struct judgement *to)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    g_string_printf(text, "a %s trailer stands behind its packets and is no part of them",
+                    corr_broker_name(broker->kind));
+    if (broker->has_source && corr_broker_has_device(broker->kind))
+        g_string_append_printf(text, ": seen by device %u, port %u", broker->device, broker->port);
+    else if (broker->has_source)
+        g_string_append_printf(text, ": seen by port %u", broker->port);
+    if (broker->n_time) {
+        g_string_append_printf(
+            text, "; its time, of a clock that %s, is off the recorded one (which is used) by ",
+            broker->n_synchronised == broker->n_time ? "follows another"
+                                                     : "does not say that it follows another");
+        corr_text_time(broker->least_ns, text);
+        g_string_append(text, " to ");
+        corr_text_time(broker->greatest_ns, text);
+    }
+    reason(to, CORR_TRUST_FULL, "%s", text->str);
+}
+
 static void judge_outages(const struct corr_result *r, uint32_t number,
                           const struct corr_capture *sums, struct judgement *to)
 {
@@ -261,7 +286,7 @@ enum corr_trust corr_capture_judge(const struct corr_result *r, uint32_t number,
         reason(&out, CORR_TRUST_CARE,
                "several captures were merged into this one interface, their points are guessed "
                "from addresses: merge again with 'mergecap -I none'");
-    else if (point->segment)
+    else if (point->segment && !point->broker.is)
         reason(&out, CORR_TRUST_CARE,
                "one of several captures that were merged into one interface, told apart by link "
                "addresses: merge again with 'mergecap -I none'");
@@ -272,12 +297,14 @@ enum corr_trust corr_capture_judge(const struct corr_result *r, uint32_t number,
                "again with 'mergecap -I none'. A mirror of several ports and a router that sends "
                "packets back where they came from look the same",
                sums->readdressed);
+    if (point->broker.is)
+        judge_broker(&point->broker, &out);
     if (n_points == 1)
         reason(&out, CORR_TRUST_CARE,
                "the file has one capture point only: merge captures of several points into it, "
                "with 'mergecap -I none'");
-    else if (sums->readable && sums->matched == 0 &&
-             corr_coverage_overlap(r, number, &overlap) && overlap == 0)
+    else if (sums->readable && sums->matched == 0 && corr_coverage_overlap(r, number, &overlap) &&
+             overlap == 0)
         reason(&out, CORR_TRUST_NONE,
                "no other capture covers its time, as the clocks tell it: capture at all points at "
                "the same time, or set the clock that is wrong");
@@ -346,7 +373,8 @@ struct corr_capture_verdict *corr_capture_verdicts_new(const struct corr_result 
         verdicts[p].trust = corr_capture_judge(r, p, captures, status, reasons);
         g_ptr_array_add(reasons, NULL);
         verdicts[p].reasons = g_strjoinv("; ", (char **)reasons->pdata);
-        verdicts[p].collapsed = corr_store_point(store, p)->segment != 0;
+        verdicts[p].collapsed =
+            corr_store_point(store, p)->segment != 0 && !corr_store_point(store, p)->broker.is;
     }
     for (uint32_t i = 0; i < store->obs->len; i++) {
         const struct corr_obs *obs = corr_store_obs(store, i);

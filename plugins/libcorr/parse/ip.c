@@ -47,6 +47,8 @@ static bool set_length(struct corr_walk *w, struct corr_parsed *p, struct corr_s
         return corr_parse_fail(p, "IP length beyond its tunnel");
     *s = corr_span_cut(*s, length);
     p->ip_len = length;
+    if (w->ip_layers == 1)
+        p->outer_end = s->end;
     /* Only receivers see the padding of a short frame: 60 bytes, 64 with FCS. */
     if (w->ip_layers == 1 && w->ethernet && w->wire <= 64 && s->end < w->wire)
         p->have |= CORR_HAVE_PADDED;

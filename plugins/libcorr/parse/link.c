@@ -17,6 +17,8 @@ static bool finish_l2(struct corr_walk *w, struct corr_parsed *p, uint16_t type,
     memset(&p->src, 0, sizeof p->src); /* of a tunnel's IP header, if there was one */
     memset(&p->dst, 0, sizeof p->dst);
     p->proto = p->ttl = p->tos = 0;
+    if (w->ip_layers == 0)
+        p->outer_end = s.end;
     p->ip_id = 0;
     p->flow_label = p->ip_len = 0;
     if ((p->have & CORR_HAVE_FRAG) && p->frag.offset == 0)
@@ -100,6 +102,13 @@ static bool parse_pbb(struct corr_walk *w, struct corr_parsed *p, struct corr_sp
     return corr_parse_ethernet(w, p, corr_span_skip(s, 4));
 }
 
+uint32_t corr_parse_unpadded(const uint8_t *frame, uint32_t begin, uint32_t end)
+{
+    while (end <= CORR_PADDED_TO && end > begin + 1 && frame[end - 1] == 0)
+        end--;
+    return end;
+}
+
 /* What tells its own length is cut to it: padding and trailers differ from point to point. */
 static struct corr_span trim_l2(const struct corr_walk *w, uint16_t type, struct corr_span s)
 {
@@ -112,6 +121,8 @@ static struct corr_span trim_l2(const struct corr_walk *w, uint16_t type, struct
         return cut_to(s, 6u + corr_be16(d + 4));
     if (type == CORR_ETHERTYPE_EAPOL && have >= 4)
         return cut_to(s, 4u + corr_be16(d + 2));
+    if (w->ip_layers == 0 && w->ethernet && s.end == w->wire && s.held == s.end)
+        return cut_to(s, corr_parse_unpadded(w->data, s.off, s.end) - s.off);
     return s;
 }
 

@@ -231,6 +231,9 @@ struct corr_parsed {
     uint8_t n_tokens; /* TCP only */
     struct corr_token tokens[CORR_TOKENS_MAX];
 
+    /* Where the outermost packet ends in the frame; the frame's end if it does not tell. */
+    uint32_t outer_end;
+
     const char *unknown; /* static text: "wtap link type 220", "IPv6 extension 253" ..., or NULL */
     const uint8_t *payload; /* into frame->data: first payload byte, NULL if none captured */
 };
@@ -251,6 +254,55 @@ void corr_parse_digests(struct corr_parsed *p, const uint8_t *bytes, uint32_t le
  * outer packet is the packet, a bit per enum corr_encap_kind; 0: none.
  */
 unsigned corr_parse(const struct corr_frame *frame, uint32_t closed, struct corr_parsed *out);
+
+/*
+ * What packet brokers and layer-1 switches write behind a frame: where and when they saw
+ * it.  Columns: id, name, has a device number beside the port.
+ */
+/* clang-format off */
+#define CORR_BROKERS(X)                                                     \
+    X(METAMAKO, "Metamako (Arista 7130)",      true)                        \
+    X(EXABLAZE, "Exablaze (Cisco Nexus 3550)", true)                        \
+    X(GIGAMON,  "Gigamon",                     false)                       \
+    X(IXIA,     "Ixia",                        false) /* no port           */ \
+    X(VSS1,     "VSS Monitoring",              false) /* port of one byte  */ \
+    X(VSS2,     "VSS Monitoring",              false) /* port of two bytes */
+/* clang-format on */
+enum corr_broker_kind {
+#define CORR_ROW(id, name, has_device) CORR_BROKER_##id,
+    CORR_BROKERS(CORR_ROW)
+#undef CORR_ROW
+    CORR_BROKER_COUNT
+};
+const char *corr_broker_name(enum corr_broker_kind kind);
+bool corr_broker_has_device(enum corr_broker_kind kind);
+
+/* A trailer as one frame shows it: a guess, until the other frames of its interface agree. */
+struct corr_trailer {
+    enum corr_broker_kind kind;
+    uint32_t start;  /* where in the frame it begins */
+    bool fcs;        /* a frame check sequence follows it */
+    bool has_source; /* device, port */
+    uint16_t device;
+    uint32_t port;
+    bool has_time;
+    bool synchronised; /* the broker says that its clock follows another: PTP, GPS, NTP */
+    int64_t time_ns;   /* since the epoch; valid with has_time */
+};
+
+/*
+ * Only receivers see the zeros that pad a short frame.  Where a frame that ends at `end` would
+ * end without any: a frame that does not tell its length is compared without them.
+ */
+#define CORR_PADDED_TO 64u /* bytes of a padded frame, with FCS or a tag that it got later */
+uint32_t corr_parse_unpadded(const uint8_t *frame, uint32_t begin, uint32_t end);
+
+/*
+ * Reads the trailer of a frame, of which `packet` is the first packet.  False if there is
+ * none: the frame was cut, or nothing of the known shape stands behind the packet.
+ */
+bool corr_parse_trailer(const struct corr_frame *frame, const struct corr_parsed *packet,
+                        struct corr_trailer *trailer);
 
 /* Writes an address as text: dotted quad or RFC 5952.  `text` has CORR_ADDR_TEXT bytes. */
 #define CORR_ADDR_TEXT 48

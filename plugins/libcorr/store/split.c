@@ -37,33 +37,51 @@ static uint64_t segment_of_l2(const struct corr_store *store, uint32_t l2)
                       g_array_index(store->contexts, struct corr_context, at->context).key);
 }
 
+uint32_t corr_store_find_part(const struct corr_store *store, uint32_t base, uint64_t segment)
+{
+    const struct corr_point *of = corr_store_point(store, base);
+
+    for (uint32_t i = 0; i < store->points->len; i++) {
+        const struct corr_point *point = corr_store_point(store, i);
+
+        if (point->section == of->section && point->interface == of->interface &&
+            point->ifindex == of->ifindex && point->segment == segment)
+            return i;
+    }
+    return CORR_NONE;
+}
+
+uint32_t corr_store_add_part(struct corr_store *store, uint32_t base, uint64_t segment,
+                             const char *name)
+{
+    const struct corr_point *of = corr_store_point(store, base);
+    uint32_t added;
+
+    if (store->points->len >= UINT16_MAX - 1)
+        return CORR_NONE;
+    added = corr_store_append_point(store, of->section, of->interface, of->ifindex, name);
+    ((struct corr_point *)g_ptr_array_index(store->points, added))->segment = segment;
+    return added;
+}
+
 static uint32_t segment_point(struct corr_store *store, uint32_t base, uint64_t segment,
                               const uint8_t src[6], const uint8_t dst[6])
 {
-    const struct corr_point *of = corr_store_point(store, base);
     bool swap = memcmp(src, dst, 6) > 0;
     const uint8_t *a = swap ? dst : src, *b = swap ? src : dst;
-    struct corr_point *point;
     uint32_t found;
     char *name;
 
     if (segment == 0)
         return base;
-    for (found = 0; found < store->points->len; found++) {
-        point = g_ptr_array_index(store->points, found);
-        if (point->section == of->section && point->interface == of->interface &&
-            point->ifindex == of->ifindex && point->segment == segment)
-            return found;
-    }
-    if (store->points->len >= UINT16_MAX - 1)
-        return base;
-    name = g_strdup_printf("%s/%02x%02x%02x-%02x%02x%02x", of->name, a[3], a[4], a[5], b[3], b[4],
-                           b[5]);
-    found = corr_store_append_point(store, of->section, of->interface, of->ifindex, name);
-    point = g_ptr_array_index(store->points, found);
-    point->segment = segment;
+    found = corr_store_find_part(store, base, segment);
+    if (found != CORR_NONE)
+        return found;
+    name = g_strdup_printf("%s/%02x%02x%02x-%02x%02x%02x", corr_store_point(store, base)->name,
+                           a[3], a[4], a[5], b[3], b[4], b[5]);
+    found = corr_store_add_part(store, base, segment, name);
     g_free(name);
-    return found;
+    return found != CORR_NONE ? found : base;
 }
 
 uint32_t corr_store_segment(struct corr_store *store, uint32_t base,
@@ -160,23 +178,17 @@ static GArray *looks_collect(const struct corr_store *store)
     return looks;
 }
 
-static void observation_move(struct corr_store *store, uint32_t i)
+void corr_store_move(struct corr_store *store, uint32_t i, uint32_t to)
 {
     struct corr_obs *obs = &g_array_index(store->obs, struct corr_obs, i);
-    const struct corr_l2 *l2 = &g_array_index(store->l2s, struct corr_l2, obs->l2);
-    uint32_t to;
     struct corr_conv conv;
-    struct corr_point *from;
 
-    if (!corr_store_point(store, obs->point)->collapsed || !(obs->have & CORR_HAVE_MAC))
-        return;
-    to = segment_point(store, obs->point, segment_of_l2(store, obs->l2), l2->src, l2->dst);
     if (to == obs->point)
         return;
     if (g_array_index(store->frame_point, uint16_t, obs->frame) == obs->point + 1) {
+        struct corr_point *from = g_ptr_array_index(store->points, obs->point);
         struct corr_point *into = g_ptr_array_index(store->points, to);
 
-        from = g_ptr_array_index(store->points, obs->point);
         from->frames--;
         if (into->frames++ == 0)
             into->link = from->link;
@@ -192,6 +204,17 @@ static void observation_move(struct corr_store *store, uint32_t i)
     obs->point = (uint16_t)to;
 }
 
+static void segment_move(struct corr_store *store, uint32_t i)
+{
+    const struct corr_obs *obs = corr_store_obs(store, i);
+    const struct corr_l2 *l2 = &g_array_index(store->l2s, struct corr_l2, obs->l2);
+
+    if (corr_store_point(store, obs->point)->collapsed && obs->have & CORR_HAVE_MAC)
+        corr_store_move(
+            store, i,
+            segment_point(store, obs->point, segment_of_l2(store, obs->l2), l2->src, l2->dst));
+}
+
 void corr_store_split_collapsed(struct corr_store *store)
 {
     GArray *looks = looks_collect(store);
@@ -204,7 +227,7 @@ void corr_store_split_collapsed(struct corr_store *store)
             any = true;
         }
     for (uint32_t i = 0; any && i < store->obs->len; i++)
-        observation_move(store, i);
+        segment_move(store, i);
     g_array_unref(looks);
     g_free(twice);
 }

@@ -18,6 +18,23 @@ uint32_t corr_store_find_context(struct corr_store *store, const struct corr_par
 uint32_t corr_store_segment(struct corr_store *store, uint32_t base,
                             const struct corr_parsed *packet);
 
+/*
+ * A point that is a part of another one's interface: a link segment, a broker's source.
+ * CORR_NONE if there is none yet, or no room for one more.
+ */
+uint32_t corr_store_find_part(const struct corr_store *store, uint32_t base, uint64_t segment);
+uint32_t corr_store_add_part(struct corr_store *store, uint32_t base, uint64_t segment,
+                             const char *name);
+/* Moves an observation, with its frame, to another point. */
+void corr_store_move(struct corr_store *store, uint32_t obs, uint32_t point);
+
+/* brokers.c: the trailer of a frame, of which `obs` is the first observation. */
+struct corr_brokers *corr_brokers_new(void);
+void corr_brokers_free(struct corr_brokers *brokers);
+void corr_brokers_note(struct corr_store *store, const struct corr_frame *frame,
+                       const struct corr_parsed *packet, uint32_t obs);
+void corr_brokers_take_back(struct corr_store *store, uint32_t frame);
+
 /* Of the observation that is appended next; of those that were taken back. */
 void corr_options_keep(struct corr_store *store, const struct corr_parsed *packet);
 void corr_options_take_back(struct corr_store *store);

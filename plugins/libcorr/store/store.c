@@ -46,6 +46,7 @@ struct corr_store *corr_store_new(const struct corr_config *config)
     store->context_index = corr_index_new();
     store->l2_index = corr_index_new();
     store->names = g_hash_table_new(g_str_hash, g_str_equal);
+    store->brokers = corr_brokers_new();
     store->l7 = corr_l7_new();
     g_array_append_val(store->contexts, none);
     return store;
@@ -68,6 +69,7 @@ void corr_store_free(struct corr_store *store)
     g_array_unref(store->options);
     g_array_unref(store->unusable);
     g_hash_table_destroy(store->names);
+    corr_brokers_free(store->brokers);
     corr_l7_free(store->l7);
     g_ptr_array_unref(store->points);
     corr_index_free(store->conv_index);
@@ -459,6 +461,7 @@ static void take_back(struct corr_store *store, uint32_t number)
         g_array_set_size(store->larges, store->larges->len - 1);
     }
     corr_options_take_back(store);
+    corr_brokers_take_back(store, number);
     corr_l7_take_back(store->l7, store->obs->len);
     while (store->unusable->len > 0) {
         const struct corr_unusable *last =
@@ -529,19 +532,11 @@ void corr_store_add_frame(struct corr_store *store, const struct corr_frame *fra
             packet_append(store, frame, &packets[i], at);
         }
     }
+    corr_brokers_note(store, frame, &packets[0], first);
     g_array_index(store->frame_obs, uint32_t, frame->number) = first;
     g_array_index(store->frame_point, uint16_t, frame->number) = (uint16_t)(at + 1);
     store->last_frame = frame->number;
     store->n_frames++;
-}
-
-void corr_context_text(const struct corr_store *store, uint32_t context, GString *text)
-{
-    const struct corr_context *c = &g_array_index(store->contexts, struct corr_context, context);
-
-    for (unsigned i = 0; i < c->n; i++)
-        g_string_append_printf(text, "%s%s %u", i > 0 ? ", " : "",
-                               corr_encap_word(c->encap[i].kind), c->encap[i].id);
 }
 
 bool corr_conv_scoped(const struct corr_conv *conv)
@@ -551,19 +546,6 @@ bool corr_conv_scoped(const struct corr_conv *conv)
             corr_addr_is_link_local(&conv->end[e].addr))
             return true;
     return false;
-}
-
-void corr_endpoint_text(const struct corr_endpoint *end, bool has_ports, GString *text)
-{
-    char addr[CORR_ADDR_TEXT];
-
-    corr_addr_text(&end->addr, addr);
-    if (!has_ports)
-        g_string_append(text, addr);
-    else if (end->addr.len == 16)
-        g_string_append_printf(text, "[%s]:%u", addr, end->port);
-    else
-        g_string_append_printf(text, "%s:%u", addr, end->port);
 }
 
 char *corr_store_check(const struct corr_store *store)

@@ -98,10 +98,24 @@ struct corr_l2 {
     uint8_t src[6], dst[6];
 };
 
+/* What the trailers say that a packet broker wrote behind the frames of a point. */
+struct corr_point_broker {
+    bool is; /* nearly all frames of the interface have one, and of one kind */
+    enum corr_broker_kind kind;
+    bool has_source; /* device, port: this point is one of those that the trailers name */
+    uint16_t device;
+    uint32_t port;
+    /* Trailers; those with a time; those whose clock follows another. */
+    uint32_t n, n_time, n_synchronised;
+    int64_t least_ns, greatest_ns; /* the trailer's time minus the recorded; valid with n_time */
+};
+
 struct corr_point {
     uint32_t section, interface;
     uint32_t ifindex; /* SLL2: one point per interface index; 0 otherwise */
-    uint64_t segment; /* of a collapsed interface: which link segment this point is; else 0 */
+    uint64_t segment; /* of a collapsed interface: which link segment this point is; of a packet
+                         broker's: which source; else 0 */
+    struct corr_point_broker broker;
     bool collapsed;   /* shows several link segments: its frames go to points of their own */
     char *name;       /* unique; owned */
     struct corr_point_settings settings; /* host is owned */
@@ -138,7 +152,8 @@ struct corr_large {
 #define CORR_LARGE_MAYBE_ABOVE 600u         /* half a datagram of the usual length */
 #define CORR_LARGE_MAYBE_KEPT (16u * 1024 * 1024)
 
-struct corr_index; /* store/index.h */
+struct corr_index;   /* store/index.h */
+struct corr_brokers; /* store/brokers.c: trailers as single frames show them */
 
 struct corr_store {
     struct corr_config config;
@@ -155,6 +170,7 @@ struct corr_store {
     GByteArray *large_bytes;
     GArray *options;  /* struct corr_options */
     GPtrArray *points; /* struct corr_point *, in file order */
+    struct corr_brokers *brokers;
     struct corr_l7 *l7; /* what the payloads say; its marks name observations */
     struct corr_index *conv_index, *context_index, *l2_index;
     GHashTable *names; /* const char * name of a point: taken */
@@ -231,6 +247,14 @@ bool corr_conv_scoped(const struct corr_conv *conv);
  * the frames seen so far and those to come.
  */
 void corr_store_split_collapsed(struct corr_store *store);
+
+/*
+ * A packet broker joins what several of its ports see into one interface, and writes
+ * behind each frame where it came from.  Gives each of these sources a point of its own,
+ * and takes the trailers from packets that do not tell their length; or takes that back,
+ * when later frames had no trailer.
+ */
+void corr_store_split_brokers(struct corr_store *store);
 
 /* "vlan 100, vxlan 77", or "" for none. */
 void corr_context_text(const struct corr_store *store, uint32_t context, GString *text);
