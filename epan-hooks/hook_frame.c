@@ -6,7 +6,8 @@
  * bytes; asking Wireshark for dissected fields would cost more than all the
  * rest.  No callback tells in every program that the last frame was read, so
  * the engine is settled when somebody looks at a visited frame (or when a tap
- * draws, see hook_tap.c).  Nothing but observing is done unless somebody looks.
+ * draws, see hook_tap.c); in a live capture as hook_live.h says.  Nothing but
+ * observing is done unless somebody looks.
  */
 #include "compat.h"
 #include "hooks.h"
@@ -21,6 +22,7 @@
 #include "hook_expert.h"
 #include "hook_export.h"
 #include "hook_fields.h"
+#include "hook_live.h"
 #include "hook_menu.h"
 #include "hook_points.h"
 #include "hook_prefs.h"
@@ -37,16 +39,20 @@ static struct {
     struct corr_engine *engine;
     struct corr_view *view; /* used again for every frame */
     struct hook_points *points;
-    int64_t settled_at;    /* monotonic time in us of the last settling; 0: never */
-    int64_t settling_took; /* us */
-    uint64_t early;        /* wanted fields of frames that were read for the first time */
-    bool visited;          /* frames were looked at again */
-    bool told;             /* a tap has said that one pass is not enough */
+    struct hook_live live;
+    uint64_t early; /* wanted fields of frames that were read for the first time */
+    bool visited;   /* frames were looked at again */
+    bool told;      /* a tap has said that one pass is not enough */
 } session;
 
 struct corr_engine *hook_session_engine(void)
 {
     return session.engine;
+}
+
+void hook_session_settle(void)
+{
+    hook_live_settle(&session.live, session.engine);
 }
 
 static void session_free(void)
@@ -64,6 +70,7 @@ static void session_new(void)
 
     session_free();
     hook_prefs_config(&config);
+    session.live.grace_ns = hook_prefs_grace_ns();
     session.engine = corr_engine_new(&config);
     session.view = corr_view_new();
     session.points = hook_points_new(session.engine);
@@ -77,9 +84,7 @@ static void session_new(void)
  */
 static void session_tell(void)
 {
-    const char *program = g_get_prgname();
-
-    if (session.visited || session.told || program == NULL || strcmp(program, "tshark") != 0)
+    if (session.visited || session.told || !hook_live_is_tshark())
         return;
     for (unsigned i = 0; i < CORR_FIELD_COUNT; i++)
         if (session.early & CORR_WANT_FIELD(i)) {
@@ -91,33 +96,17 @@ static void session_tell(void)
         }
 }
 
+/* Wireshark has read the file to its end, or the capture has ended. */
+static void session_complete(void)
+{
+    hook_live_end(&session.live);
+}
+
 static void session_end(void)
 {
     session_tell();
     hook_export_end();
     session_free();
-}
-
-/*
- * In a live capture visited frames (rows being drawn) and new ones alternate,
- * and each new one unsettles.  Settling then takes at most 1/(1 + PAUSE) of the
- * time; rows drawn in between show what the past proves.  A file is read to
- * its end first: it is settled once.
- */
-#define PAUSE 4
-
-static void session_settle(void)
-{
-    int64_t begin;
-
-    if (corr_engine_is_settled(session.engine))
-        return;
-    begin = g_get_monotonic_time();
-    if (session.settled_at && begin - session.settled_at < PAUSE * session.settling_took)
-        return;
-    corr_engine_settle(session.engine);
-    session.settled_at = g_get_monotonic_time();
-    session.settling_took = session.settled_at - begin;
 }
 
 static void observe(tvbuff_t *tvb, const packet_info *pinfo)
@@ -146,6 +135,8 @@ static void observe(tvbuff_t *tvb, const packet_info *pinfo)
         frame.packet_id = packet_id;
         frame.has_packet_id = true;
     }
+    if (frame.has_time)
+        hook_live_came(&session.live, frame.time_ns, session.visited);
     corr_engine_observe(session.engine, &frame);
 }
 
@@ -156,6 +147,7 @@ static void queue_tap_record(packet_info *pinfo)
     record->abi = hook_tap_abi();
     record->frame = pinfo->num;
     record->engine = session.engine;
+    record->live = &session.live;
     record->told = &session.told;
     tap_queue_packet(tap, pinfo, record);
 }
@@ -182,7 +174,7 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
         wanted |= CORR_WANT(point); /* the item that they hang on */
     if (wanted || expert) {
         if (visited)
-            session_settle();
+            hook_session_settle();
         corr_engine_lookup(session.engine, pinfo->num,
                            expert ? wanted | CORR_WANT_FINDINGS : wanted, session.view);
         if (wanted && session.view->values->len > 0)
@@ -206,6 +198,7 @@ void hook_frame_register(void)
     hook_menu_register(proto);
     tap = register_tap(HOOK_NAME);
     register_init_routine(session_new);
+    register_postseq_cleanup_routine(session_complete);
     register_cleanup_routine(session_end);
 }
 

@@ -2,6 +2,8 @@
 /* hook_look.c - what listeners of corr-tap.so ask the engine about a frame. */
 #include "hook_look.h"
 
+#include "hook_live.h"
+
 static struct corr_view *views[2]; /* used again until the program ends */
 
 static const struct corr_view *look(unsigned which, struct corr_engine *engine, uint32_t frame,
@@ -19,11 +21,9 @@ const struct corr_view *hook_look(const void *tapped, const packet_info *pinfo, 
 
     if (record->abi != hook_tap_abi())
         return NULL;
-    if (!corr_engine_is_settled(record->engine)) {
-        if (!PINFO_FD_VISITED(pinfo))
-            return NULL;
-        corr_engine_settle(record->engine);
-    }
+    if (!corr_engine_is_settled(record->engine) &&
+        (!PINFO_FD_VISITED(pinfo) || !hook_live_settle(record->live, record->engine)))
+        return NULL;
     return look(0, record->engine, record->frame, wanted);
 }
 

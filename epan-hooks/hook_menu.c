@@ -23,7 +23,7 @@ static char *filter_of(const packet_info *pinfo, enum corr_field field)
 
     if (!engine)
         return NULL;
-    corr_engine_settle(engine);
+    hook_session_settle();
     view = corr_view_new();
     corr_engine_lookup(engine, pinfo->num, CORR_WANT_FIELD(field), view);
     for (unsigned i = 0; i < view->values->len; i++) {

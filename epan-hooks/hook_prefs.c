@@ -27,6 +27,7 @@ static unsigned n_rows;
 
 static int correction = CORR_CORRECTION_AUTO;
 static unsigned memory_mb;
+static unsigned grace_s = 3;
 static const char *export_point = "";
 static compat_bool tunnels[CORR_ENCAP_COUNT];
 
@@ -240,6 +241,11 @@ void hook_prefs_register(int proto)
         "Packets above this limit are counted, but not compared; the tables say how many. "
         "A packet needs about 0.4 kB. 0: the limit is 20 million packets.",
         10, &memory_mb);
+    prefs_register_uint_preference(
+        module, "grace", "Live: wait for late packets (s)",
+        "While a capture runs, a packet that is missing at a point may still be under way. Its "
+        "verdict is pending until so many seconds more than the longest latency have passed.",
+        10, &grace_s);
     prefs_register_string_preference(
         module, "export_point", "Point to export",
         "Export PDUs, \"CORR one copy per packet\": the name of the capture point whose frames are "
@@ -263,4 +269,9 @@ void hook_prefs_config(struct corr_config *config)
 const char *hook_prefs_export_point(void)
 {
     return export_point ? export_point : "";
+}
+
+int64_t hook_prefs_grace_ns(void)
+{
+    return (int64_t)grace_s * 1000000000;
 }

@@ -22,6 +22,9 @@ void hook_prefs_config(struct corr_config *config);
 /* The point that exports show; "": each conversation's best one. */
 const char *hook_prefs_export_point(void);
 
+/* How long verdicts wait, beyond the longest latency, while a capture runs. */
+int64_t hook_prefs_grace_ns(void);
+
 /*
  * What the table of capture points says of an interface.  `names`: how it may
  * be called (interface name, description, file), up to NULL.  False if no row

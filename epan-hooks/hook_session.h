@@ -8,4 +8,7 @@ struct corr_engine;
 /* The engine of the open file; NULL between files. */
 struct corr_engine *hook_session_engine(void);
 
+/* Settles it, if that is due (hook_live.h). */
+void hook_session_settle(void);
+
 #endif /* HOOK_SESSION_H */

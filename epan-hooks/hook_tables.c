@@ -117,9 +117,10 @@ char *hook_request_render(const struct hook_request *request, struct corr_engine
     struct corr_report_table **built = g_new0(struct corr_report_table *, n);
     char *text;
 
-    if (empty)
+    if (empty) {
         engine = empty;
-    corr_engine_settle(engine);
+        corr_engine_settle(engine);
+    }
     for (unsigned i = 0; i < n; i++)
         built[i] =
             corr_report_build(engine, request->table ? request->table : corr_tables[i], frames);

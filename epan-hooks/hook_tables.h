@@ -25,7 +25,7 @@ char *hook_request_parse(struct hook_request *request, const char *argument);
 void hook_request_clear(struct hook_request *request);
 
 /*
- * The text to print; free it.  Settles the engine.  `engine` NULL: no frame
+ * The text to print; free it.  The engine has settled.  `engine` NULL: no frame
  * was seen, the tables are empty.  `frames` NULL: all.
  */
 char *hook_request_render(const struct hook_request *request, struct corr_engine *engine,

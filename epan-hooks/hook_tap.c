@@ -18,6 +18,7 @@
 
 #include "corr.h"
 #include "hook_charts.h"
+#include "hook_live.h"
 #include "hook_tables.h"
 #include "hook_windows.h"
 #include "report/report.h"
@@ -28,7 +29,8 @@ struct listener {
     struct corr_frame_set *frames; /* that passed the filter; NULL: there is no filter */
     bool mismatch;                 /* corr.so is of another build: do not touch its engine */
     bool early;                    /* frames went through the filter before the file's end */
-    bool *told;                    /* see struct hook_tap_record */
+    struct hook_live *live;        /* see struct hook_tap_record */
+    bool *told;                    /* likewise */
 };
 
 static void listener_free(struct listener *listener)
@@ -63,6 +65,7 @@ static tap_packet_status tap_packet(void *data, packet_info *pinfo G_GNUC_UNUSED
     if (listener->mismatch)
         return TAP_PACKET_FAILED;
     listener->engine = record->engine;
+    listener->live = record->live;
     listener->told = record->told;
     if (!corr_engine_is_settled(record->engine))
         listener->early = true;
@@ -126,6 +129,12 @@ static void tap_draw(void *data)
                 "corr: the filter \"%s\" asks for fields that are known after the last frame only; "
                 "in one pass it selects too little. Use tshark -2.\n",
                 listener->request.filter);
+    }
+    if (listener->engine) {
+        if (hook_live_is_tshark())
+            hook_live_end(listener->live);
+        if (!hook_live_settle(listener->live, listener->engine))
+            return;
     }
     text = hook_request_render(&listener->request, listener->engine, listener->frames);
     if (drawn)

@@ -19,6 +19,7 @@
 
 #include "corr.h"
 #include "hook_columns.h"
+#include "hook_live.h"
 #include "hooks.h"
 #include "report/report.h"
 
@@ -30,6 +31,7 @@ struct window {
     GArray *columns;               /* struct hook_column; the window's second and later ones */
     GPtrArray *notes;              /* char *; titles of tables without rows */
     struct corr_engine *engine;    /* NULL: no frame since the last reset */
+    struct hook_live *live;        /* of the engine */
     struct corr_frame_set *frames; /* that passed the window's filter */
     uint32_t n_frames;             /* how many */
     bool pending;                  /* frames were noted that the rows do not show yet */
@@ -223,10 +225,9 @@ static void drawer_draw(void *data)
     struct window *window = data;
     struct corr_report_table *built;
 
-    if (!window->pending || !window->engine)
+    if (!window->pending || !window->engine || !hook_live_settle(window->live, window->engine))
         return;
-    window->pending = false;
-    corr_engine_settle(window->engine);
+    window->pending = corr_engine_pending(window->engine) > 0;
     built = corr_report_build(
         window->engine, window->table,
         window->n_frames == corr_engine_frame_count(window->engine) ? NULL : window->frames);
@@ -263,6 +264,7 @@ static tap_packet_status window_packet(void *data, packet_info *pinfo G_GNUC_UNU
         window->has_drawer = true;
     }
     window->engine = record->engine;
+    window->live = record->live;
     if (!window->frames)
         window->frames = corr_frame_set_new();
     corr_frame_set_add(window->frames, record->frame);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct corr_engine;
+struct hook_live;
 
 /* Registration of corr.so: protocol, fields, expert items, post-dissector; then its handle. */
 void hook_frame_register(void);
@@ -34,6 +35,7 @@ struct hook_tap_record {
     uint32_t abi;
     uint32_t frame;
     struct corr_engine *engine;
+    struct hook_live *live; /* valid as long as `engine` */
     bool *told; /* a listener sets it that has told the user that one pass is not enough */
 };
 

@@ -14,6 +14,7 @@
  *     corr_engine_observe(engine, &frame);        once per frame, in file order
  *     ...
  *     corr_engine_settle(engine);                 no frame will follow
+ *     corr_engine_settle_live(engine, &live);     or: more will, but what is known by now?
  *     corr_engine_lookup(engine, 17, CORR_WANT_ALL, view);   fields of frame 17, see view.h
  *     corr_report_build(engine, table, frames);   report/report.h
  *     corr_engine_free(engine);
@@ -73,6 +74,16 @@ struct corr_point_settings {
     int64_t offset_ns;
 };
 
+/* How things stand while frames go on coming. */
+struct corr_live {
+    /*
+     * A packet that is missing at a point may still be under way, or in a buffer: its verdict
+     * is due when so much more than the longest latency seen has passed.
+     */
+    int64_t grace_ns;
+    int64_t silence_ns; /* since the last frame came */
+};
+
 /*
  * One frame as it was captured.  `link` is the link-layer header type in the
  * numbering of pcap-linktype(7): 1 Ethernet, 101 raw IP, 113 SLL, 276 SLL2 ...
@@ -123,7 +134,19 @@ void corr_engine_observe(struct corr_engine *engine, const struct corr_frame *fr
 
 /* No frame will follow, for now: computes every answer.  Idempotent. */
 void corr_engine_settle(struct corr_engine *engine);
+
+/*
+ * More frames will follow: computes every answer as far as it is due; verdicts that are not
+ * are "pending".  Its answers stay known for their frames when later ones are observed, until
+ * the next settling.  Returns how many verdicts are pending.
+ */
+uint32_t corr_engine_settle_live(struct corr_engine *engine, const struct corr_live *live);
+
+/* Whether every frame that was observed is in the answers, pending or not. */
 bool corr_engine_is_settled(const struct corr_engine *engine);
+
+/* Verdicts that were not due when the engine settled; 0 after corr_engine_settle(). */
+uint32_t corr_engine_pending(const struct corr_engine *engine);
 
 /* Frames given and not taken back; the highest frame number. */
 uint32_t corr_engine_frame_count(const struct corr_engine *engine);
@@ -131,10 +154,11 @@ uint32_t corr_engine_last_frame(const struct corr_engine *engine);
 
 /*
  * Fills `view` (emptied first) with what is known about a frame.  Unsettled,
- * that is its capture point only.  A frame never observed gives an empty view.
+ * that is its capture point only, unless the engine settled live with this frame.
+ * A frame never observed gives an empty view.
  * `wanted`: of CORR_WANT(), see view.h; what nobody wants costs nothing.
  */
-void corr_engine_lookup(const struct corr_engine *engine, uint32_t frame, uint64_t wanted,
+void corr_engine_lookup(struct corr_engine *engine, uint32_t frame, uint64_t wanted,
                         struct corr_view *view);
 
 /* Writes the whole state as text, one object per line, in fixed order. */

@@ -9,12 +9,15 @@
 #include "path/clock.h"
 #include "path/hops.h"
 #include "path/order.h"
+#include "path/pending.h"
 #include "view.h"
 #include "view_fill.h"
 
 struct corr_engine {
     struct corr_store *store;
     struct corr_result *result; /* NULL while unsettled */
+    bool stale;      /* frames were observed that the result does not know: it was live */
+    uint64_t wanted; /* all that lookups asked for */
 };
 
 struct corr_engine *corr_engine_new(const struct corr_config *config)
@@ -76,18 +79,26 @@ uint32_t corr_engine_add_point(struct corr_engine *engine, uint32_t section, uin
     return corr_store_add_point(engine->store, section, interface, name);
 }
 
-void corr_engine_set_point(struct corr_engine *engine, uint32_t point,
-                           const struct corr_point_settings *settings)
+static void forget(struct corr_engine *engine)
 {
     result_free(engine->result);
     engine->result = NULL;
+    engine->stale = false;
+}
+
+void corr_engine_set_point(struct corr_engine *engine, uint32_t point,
+                           const struct corr_point_settings *settings)
+{
+    forget(engine);
     corr_store_set_point(engine->store, point, settings);
 }
 
 void corr_engine_observe(struct corr_engine *engine, const struct corr_frame *frame)
 {
-    result_free(engine->result);
-    engine->result = NULL;
+    if (engine->result != NULL && engine->result->live && frame->number > engine->store->last_frame)
+        engine->stale = true;
+    else
+        forget(engine);
     corr_store_add_frame(engine->store, frame);
 }
 
@@ -110,15 +121,16 @@ static void collapsed_list(struct corr_work *work)
             g_array_append_val(work->result->collapsed, p);
 }
 
-void corr_engine_settle(struct corr_engine *engine)
+/* `live`: NULL if no frame will follow. */
+static void settle(struct corr_engine *engine, const struct corr_live *live)
 {
     struct corr_work work = {.store = engine->store};
     struct corr_result *result;
 
-    if (engine->result != NULL)
-        return;
+    forget(engine);
     result = work.result = g_new0(struct corr_result, 1);
     result->store = engine->store;
+    result->n_obs = engine->store->obs->len;
     result->packets = g_array_new(FALSE, FALSE, sizeof(struct corr_packet));
     result->sightings = g_array_new(FALSE, FALSE, sizeof(struct corr_sighting));
     result->groups = g_array_new(FALSE, FALSE, sizeof(struct corr_group));
@@ -154,6 +166,8 @@ void corr_engine_settle(struct corr_engine *engine)
     corr_quotes_find(&work);
     corr_applinks_find(&work);
     corr_fates_decide(&work);
+    if (live != NULL)
+        corr_pending_decide(result, live);
     collapsed_list(&work);
 
     g_free(work.head);
@@ -172,9 +186,29 @@ void corr_engine_settle(struct corr_engine *engine)
     engine->result = result;
 }
 
+void corr_engine_settle(struct corr_engine *engine)
+{
+    if (engine->result == NULL || engine->stale || engine->result->n_pending > 0)
+        settle(engine, NULL);
+    engine->result->live = false;
+}
+
+uint32_t corr_engine_settle_live(struct corr_engine *engine, const struct corr_live *live)
+{
+    settle(engine, live);
+    /* What is made when somebody asks for it would see later frames, too. */
+    corr_view_prepare(engine->result, engine->wanted);
+    return engine->result->n_pending;
+}
+
 bool corr_engine_is_settled(const struct corr_engine *engine)
 {
-    return engine->result != NULL;
+    return engine->result != NULL && !engine->stale;
+}
+
+uint32_t corr_engine_pending(const struct corr_engine *engine)
+{
+    return corr_engine_is_settled(engine) ? engine->result->n_pending : 0;
 }
 
 uint32_t corr_engine_frame_count(const struct corr_engine *engine)
@@ -189,11 +223,14 @@ uint32_t corr_engine_last_frame(const struct corr_engine *engine)
 
 const struct corr_result *corr_engine_result(const struct corr_engine *engine)
 {
-    return engine->result;
+    return engine->stale ? NULL : engine->result;
 }
 
-void corr_engine_lookup(const struct corr_engine *engine, uint32_t frame, uint64_t wanted,
+void corr_engine_lookup(struct corr_engine *engine, uint32_t frame, uint64_t wanted,
                         struct corr_view *view)
 {
+    engine->wanted |= wanted;
+    if (engine->stale)
+        wanted &= corr_view_prepared(engine->result);
     corr_view_fill(engine->store, engine->result, frame, wanted, view);
 }

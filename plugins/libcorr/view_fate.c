@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "path/gap.h"
+#include "path/pending.h"
 #include "path/text.h"
 #include "view_fill-int.h"
 
@@ -164,7 +165,7 @@ static void append_missed(const struct corr_fill *f, GString *out)
     }
 }
 
-/* "lost before wan (confirmed, ttl)", "unknown: tail", "missed by the capture at wan" */
+/* "lost before wan (confirmed, ttl)", "unknown: tail", "missed by the capture at wan", "pending" */
 void corr_fill_end(struct corr_fill *f, const struct corr_packet *dropped)
 {
     GString *out = f->text;
@@ -188,7 +189,7 @@ void corr_fill_end(struct corr_fill *f, const struct corr_packet *dropped)
             const struct corr_packet *p = ends_here(f, i, false);
 
             if (p) {
-                g_string_assign(out, "unknown: ");
+                g_string_assign(out, corr_packet_is_pending(p) ? "" : "unknown: ");
                 corr_text_reason(f->r, p, out);
             }
         }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/layers.h"
 #include "report/change.h"
 #include "path/nat_text.h"
 #include "report/report-int.h"
@@ -444,6 +445,29 @@ static void fill_packet(struct corr_fill *f)
         fill_summary(f, latency, nat, dropped);
 }
 
+void corr_view_prepare(const struct corr_result *result, uint64_t wanted)
+{
+    if (wanted & (CORR_WANT_TCP | CORR_WANT_FINDINGS))
+        corr_layers_tcp(result);
+    if (wanted & CORR_WANT_PHASES)
+        corr_layers_phases(result);
+    if (wanted & CORR_WANT_FINDINGS)
+        corr_layers_verdicts(result);
+}
+
+uint64_t corr_view_prepared(const struct corr_result *result)
+{
+    uint64_t not_yet = 0;
+
+    if (!corr_layers_has_tcp(result))
+        not_yet |= CORR_WANT_TCP | CORR_WANT_FINDINGS;
+    if (!corr_layers_has_phases(result))
+        not_yet |= CORR_WANT_PHASES;
+    if (!corr_layers_has_verdicts(result))
+        not_yet |= CORR_WANT_FINDINGS;
+    return ~not_yet;
+}
+
 void corr_view_fill(const struct corr_store *store, const struct corr_result *result,
                     uint32_t frame, uint64_t wanted, struct corr_view *view)
 {
@@ -457,9 +481,9 @@ void corr_view_fill(const struct corr_store *store, const struct corr_result *re
     uint32_t point = g_array_index(store->frame_point, uint16_t, frame) - 1u;
     corr_view_add_word(view, CORR_FIELD_point, corr_store_point(store, point)->name);
     uint32_t obs = g_array_index(store->frame_obs, uint32_t, frame);
-    if (!result || obs == CORR_NONE || !(wanted & ~CORR_WANT(point)))
+    if (!result || obs == CORR_NONE || obs >= result->n_obs || !(wanted & ~CORR_WANT(point)))
         return;
-    for (; obs < store->obs->len && corr_store_obs(store, obs)->frame == frame; obs++)
+    for (; obs < result->n_obs && corr_store_obs(store, obs)->frame == frame; obs++)
         g_array_append_vals(sightings, result->obs_sightings + result->obs_first[obs],
                             result->obs_first[obs + 1] - result->obs_first[obs]);
     if (sightings->len == 0)

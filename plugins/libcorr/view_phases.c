@@ -32,7 +32,7 @@ void corr_view_fill_phases(const struct corr_result *result, uint32_t obs, struc
 {
     struct adding adding = {view, CORR_NONE, CORR_NONE};
 
-    if (!corr_view_wants(view, CORR_WANT(phase) | CORR_WANT(transaction)))
+    if (!corr_view_wants(view, CORR_WANT_PHASES))
         return;
     corr_phases_at(corr_layers_phases(result), obs, add_phase, &adding);
     corr_phases_at(corr_layers_phases(result), obs, add_transaction, &adding);

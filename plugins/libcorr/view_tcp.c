@@ -4,9 +4,6 @@
 #include "layers/tcp.h"
 #include "view_fill.h"
 
-/* They stand one after the other in the list. */
-#define WANT_TCP ((CORR_WANT(tcp_lost_between) << 1) - CORR_WANT(tcp_retransmission))
-
 static const struct {
     enum corr_tcp_event event;
     enum corr_field field;
@@ -29,7 +26,7 @@ void corr_view_fill_tcp(const struct corr_result *r, uint32_t obs, struct corr_v
     const struct corr_tcp *tcp;
 
     if (corr_store_obs(r->store, obs)->kind != CORR_KIND_TCP ||
-        !corr_view_wants(view, WANT_TCP | CORR_WANT_FINDINGS))
+        !corr_view_wants(view, CORR_WANT_TCP | CORR_WANT_FINDINGS))
         return;
     tcp = corr_layers_tcp(r);
     for (unsigned i = 0; i < G_N_ELEMENTS(EVENTS); i++)

@@ -227,6 +227,7 @@ static inline void builder_finish(struct builder *b)
 
     g_array_append_vals(r->convs, b->store->convs->data, n_convs);
     r->n_convs = n_convs;
+    r->n_obs = n;
     if (r->latencies != NULL)
         g_array_set_size(r->latencies, r->sightings->len);
     r->obs_first = g_new0(uint32_t, n + 2);

@@ -321,5 +321,6 @@ int main(int argc, char **argv)
     g_test_add_func("/engine/captures with nothing in them", empty_captures);
     g_test_add_func("/engine/any time is acceptable", extreme_times);
     add_reference_tests();
+    add_live_tests();
     return g_test_run();
 }

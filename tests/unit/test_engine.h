@@ -4,5 +4,6 @@
 #define TEST_ENGINE_H
 
 void add_reference_tests(void);
+void add_live_tests(void);
 
 #endif /* TEST_ENGINE_H */

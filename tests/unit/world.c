@@ -22,25 +22,41 @@ uint32_t random_below(struct random *r, uint32_t n)
     return (uint32_t)(random_next(r) % n);
 }
 
-struct shape udp(uint32_t src, uint16_t src_port, uint32_t dst, uint16_t dst_port,
-                 uint64_t content)
+struct shape udp(uint32_t src, uint16_t src_port, uint32_t dst, uint16_t dst_port, uint64_t content)
 {
-    return (struct shape){.src = ip(src), .dst = ip(dst), .src_port = src_port,
-                          .dst_port = dst_port, .proto = UDP, .content = content, .len = 100};
+    return (struct shape){.src = ip(src),
+                          .dst = ip(dst),
+                          .src_port = src_port,
+                          .dst_port = dst_port,
+                          .proto = UDP,
+                          .content = content,
+                          .len = 100};
 }
 
 struct shape tcp(uint32_t src, uint16_t src_port, uint32_t dst, uint16_t dst_port, uint8_t flags,
                  uint32_t seq, uint32_t ack)
 {
-    return (struct shape){.src = ip(src), .dst = ip(dst), .src_port = src_port,
-                          .dst_port = dst_port, .proto = TCP, .tcp_flags = flags, .seq = seq,
-                          .ack = ack, .window = 500};
+    return (struct shape){.src = ip(src),
+                          .dst = ip(dst),
+                          .src_port = src_port,
+                          .dst_port = dst_port,
+                          .proto = TCP,
+                          .tcp_flags = flags,
+                          .seq = seq,
+                          .ack = ack,
+                          .window = 500};
 }
 
 struct shape echo(uint32_t src, uint32_t dst, bool reply, uint16_t id, uint16_t seq)
 {
-    return (struct shape){.src = ip(src), .dst = ip(dst), .src_port = id, .proto = ICMP,
-                          .icmp_type = reply ? 0 : 8, .seq = seq, .content = 77, .len = 56};
+    return (struct shape){.src = ip(src),
+                          .dst = ip(dst),
+                          .src_port = id,
+                          .proto = ICMP,
+                          .icmp_type = reply ? 0 : 8,
+                          .seq = seq,
+                          .content = 77,
+                          .len = 56};
 }
 
 struct shape turned(const struct shape *shape)
@@ -206,8 +222,13 @@ int64_t world_clock_at(const struct world_clock *clock, int64_t at_ns)
 uint32_t world_see_bytes(struct world *w, uint32_t point, int64_t at_ns, uint32_t link,
                          const uint8_t *bytes, uint32_t len)
 {
-    struct world_frame frame = {.point = point, .link = link, .wire_len = len, .cap_len = len,
-                                .at = w->bytes->len, .truth = w->truth, .true_ns = at_ns};
+    struct world_frame frame = {.point = point,
+                                .link = link,
+                                .wire_len = len,
+                                .cap_len = len,
+                                .at = w->bytes->len,
+                                .truth = w->truth,
+                                .true_ns = at_ns};
 
     frame.time_ns = WORLD_BASE_NS + at_ns + world_clock_at(&w->clocks[point], at_ns);
     g_byte_array_append(w->bytes, bytes, len);
@@ -311,6 +332,8 @@ static void merge(struct world *w, uint32_t *order, uint32_t n)
     for (uint32_t i = 0; i < WORLD_POINTS; i++)
         latest[i] = INT64_MIN;
     g_qsort_with_data(order, (gint)n, sizeof *order, true_compare, w);
+    if (w->is_live)
+        return;
     for (uint32_t i = 0; i < n; i++) {
         struct world_frame *frame = &g_array_index(w->seen, struct world_frame, order[i]);
 
@@ -320,26 +343,45 @@ static void merge(struct world *w, uint32_t *order, uint32_t n)
     g_qsort_with_data(order, (gint)n, sizeof *order, time_compare, w);
 }
 
-void world_run(struct world *w)
+/* Indices of sightings in the order of the file; free it.  Numbers the frames. */
+static uint32_t *file_order(struct world *w)
 {
     uint32_t n = w->seen->len, *order = g_new(uint32_t, n + 1);
-    char *broken;
 
     for (uint32_t i = 0; i < n; i++)
         order[i] = i;
     merge(w, order, n);
-    for (uint32_t i = 0; i < n; i++) {
-        struct world_frame *seen = &g_array_index(w->seen, struct world_frame, order[i]);
-        struct corr_frame frame = {
-            .number = i + 1, .point = seen->point, .time_ns = seen->time_ns, .link = seen->link,
-            .wire_len = seen->wire_len, .cap_len = seen->cap_len,
-            .data = w->bytes->data + seen->at, .packet_id = seen->packet_id,
-            .has_packet_id = seen->has_packet_id, .has_time = !seen->no_time};
+    for (uint32_t i = 0; i < n; i++)
+        g_array_index(w->seen, struct world_frame, order[i]).number = i + 1;
+    return order;
+}
 
-        seen->number = i + 1;
+void world_feed(struct world *w, uint32_t first, uint32_t last)
+{
+    g_autofree uint32_t *order = file_order(w);
+
+    for (uint32_t i = first - 1; i < MIN(last, w->seen->len); i++) {
+        const struct world_frame *seen = &g_array_index(w->seen, struct world_frame, order[i]);
+        struct corr_frame frame = {.number = i + 1,
+                                   .point = seen->point,
+                                   .time_ns = seen->time_ns,
+                                   .link = seen->link,
+                                   .wire_len = seen->wire_len,
+                                   .cap_len = seen->cap_len,
+                                   .data = w->bytes->data + seen->at,
+                                   .packet_id = seen->packet_id,
+                                   .has_packet_id = seen->has_packet_id,
+                                   .has_time = !seen->no_time};
+
         corr_engine_observe(w->engine, &frame);
     }
-    g_free(order);
+}
+
+void world_run(struct world *w)
+{
+    char *broken;
+
+    world_feed(w, 1, UINT32_MAX);
     corr_engine_settle(w->engine);
     broken = corr_engine_check(w->engine);
     g_assert_cmpstr(broken, ==, NULL);

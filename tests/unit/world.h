@@ -93,6 +93,7 @@ struct world {
     struct world_clock clocks[WORLD_POINTS];
     GArray *seen;      /* struct world_frame, in the order of world_see() */
     GByteArray *bytes;
+    bool is_live;      /* frames come in the order of true time, as in a live capture */
     uint32_t truth;    /* given to frames that are seen from now on */
     struct corr_view *view;
 };
@@ -128,6 +129,9 @@ uint32_t walk(struct world *w, const struct way *way, int64_t at_ns, struct shap
               unsigned until);
 uint32_t walk_back(struct world *w, const struct way *way, int64_t at_ns, struct shape shape,
                    unsigned until);
+
+/* Sorts and numbers all frames, and observes those with numbers from first to last. */
+void world_feed(struct world *w, uint32_t first, uint32_t last);
 
 /* Sorts, numbers and observes all frames, settles, and asks corr_engine_check(). */
 void world_run(struct world *w);

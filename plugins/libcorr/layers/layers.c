@@ -51,6 +51,21 @@ const struct corr_capture_verdict *corr_layers_verdicts(const struct corr_result
     return layers->verdicts;
 }
 
+bool corr_layers_has_tcp(const struct corr_result *r)
+{
+    return r->layers != NULL && r->layers->tcp != NULL;
+}
+
+bool corr_layers_has_phases(const struct corr_result *r)
+{
+    return r->layers != NULL && r->layers->phases != NULL;
+}
+
+bool corr_layers_has_verdicts(const struct corr_result *r)
+{
+    return r->layers != NULL && r->layers->verdicts != NULL;
+}
+
 void corr_layers_free(struct corr_layers *layers)
 {
     if (layers == NULL)

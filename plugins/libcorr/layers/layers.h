@@ -28,6 +28,11 @@ const struct corr_phases *corr_layers_phases(const struct corr_result *r);
 /* How far each capture point can be trusted; as many as the store has points. */
 const struct corr_capture_verdict *corr_layers_verdicts(const struct corr_result *r);
 
+/* Whether the above were made already. */
+bool corr_layers_has_tcp(const struct corr_result *r);
+bool corr_layers_has_phases(const struct corr_result *r);
+bool corr_layers_has_verdicts(const struct corr_result *r);
+
 /* Of a result that goes; NULL is fine. */
 void corr_layers_free(struct corr_layers *layers);
 

@@ -241,6 +241,10 @@ struct corr_result {
     struct corr_orders *orders;
     uint32_t clock_reference; /* point whose clock the others are compared with */
     GArray *collapsed;      /* uint32_t: points that show several link segments (mergecap) */
+    bool live;              /* made while frames went on coming: */
+    uint32_t n_pending;     /* packets whose verdict was not due, */
+    int64_t due_ns;         /* because less than this had passed since they were seen */
+    uint32_t n_obs;         /* observations that the result knows; the store may have more */
     struct corr_layers *layers; /* analyses that were asked for; NULL until then */
 };
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "path/text.h"
 #include "report/report-int.h"
 
 #define CORR_ROW(id) &corr_table_##id,
@@ -28,12 +29,31 @@ struct corr_report_table *corr_report_table_new(const struct corr_table *table)
     return built;
 }
 
+/* While a capture runs: of when the table is, and what it does not know yet. */
+static void note_live(const struct corr_result *r, struct corr_report_table *out)
+{
+    g_autoptr(GString) text = NULL;
+
+    if (!r || !r->live)
+        return;
+    text = g_string_new(NULL);
+    g_string_printf(text, "as of frame %u; the capture goes on", r->store->last_frame);
+    if (r->n_pending) {
+        g_string_append_printf(text, ": %u verdict%s on packets of the last ", r->n_pending,
+                               r->n_pending == 1 ? "" : "s");
+        corr_text_time(r->due_ns, text);
+        g_string_append(text, r->n_pending == 1 ? " is pending" : " are pending");
+    }
+    corr_report_note(out, "%s", text->str);
+}
+
 struct corr_report_table *corr_report_build(const struct corr_engine *engine,
                                             const struct corr_table *table,
                                             const struct corr_frame_set *frames)
 {
     struct corr_report_table *built = corr_report_table_new(table);
     table->build(engine, frames, built);
+    note_live(corr_engine_result(engine), built);
     return built;
 }
 
