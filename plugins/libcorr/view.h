@@ -100,7 +100,7 @@
     X(missed,        STR,   "corr.missed",              "Missed by capture at",                    \
       "A capture point that the packet passed unseen: capture loss, not network loss")             \
     X(fate,          STR,   "corr.fate",                "Fate",                                    \
-      "What became of it, if it did not simply arrive: lost, unknown, missed, pending")             \
+      "What became of the packet, unless it arrived: lost, unknown, missed, pending")           \
     X(duplicate,     TRUE,  "corr.duplicate",           "Duplicate",                               \
       "Second or later copy of the packet at this capture point")                                  \
     X(tcp_retransmission, TRUE, "corr.tcp.retransmission", "TCP retransmission",                   \
