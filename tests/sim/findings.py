@@ -181,13 +181,13 @@ L07 server@srv
 L08 receiver slow_reader
 L09 loss@fw>nic repair@fw>nic slow_by_loss@fw>nic
 L09b loss@srv>fw repair@srv>fw
-L09c loss@nic>fw repair@nic>fw
+L09c loss@nic>fw repair@nic>fw slow_by_loss@nic>fw
 L10 server@srv pipelined
 L11 loss@fw>nic repair@fw>nic
 L13 syn_again slow_by_loss window@fw
 L14 ? middlebox
-L15 ? delayed_ack
-L17b small_window
+L15 delayed_ack
+L17b small_window slow_reader
 L19 nat@fwi>fwo
 L19b nat@fwi>fwo
 L20a slow_by_loss loss@srv>fwo loss@nic>fwi loss@fwi>nic loss@fwo>srv nat@fwi>fwo repair@nic>fwi repair@srv>fwo repair@fwo>srv repair@fwi>nic spurious

@@ -388,7 +388,7 @@ def lossy(seed, drop, size=20_000, link="l_fw", **kw):
 
 
 @scenario("L09", "last segment lost fw > nic, retransmission timer 212 ms", drops=1, checks=[
-    stalled(0, "download", "loss", 212, 0.5),
+    stalled(0, "download", "loss", 212, 0.1, stalls=1, lost_after="fw", lost_before="nic"),
     phase_says(0, "download", retransmissions=1)])
 def l09(seed):
     # 20 kB and the header are 14 segments: the last one is number 13.
@@ -489,8 +489,7 @@ def l13(seed):
     return lossy(seed, packets_of("web", CLIENT, (0,)))
 
 
-@scenario("L15", "two small writes: Nagle's algorithm meets a delayed acknowledgement", drops=0,
-          checks=[stalled(0, "request", "delayed-ack", 40, 25)])
+@scenario("L15", "two small writes: Nagle's algorithm meets a delayed acknowledgement", drops=0)
 def l15(seed):
     net = l_net(seed)
     d = dialog(net, 80, "web", options=dict(nagle=True))
@@ -504,5 +503,6 @@ def l15(seed):
         Phase("request", first_byte(d, head), whole(d, tail), judge_split=False),
         Phase("server", whole(d, tail), first_byte(d, r)),
         Phase("download", first_byte(d, r), whole(d, r))))
-    net.expect["checks"] = [catalogue(request=(64, None, None, None, None))]
+    net.expect["checks"] = [catalogue(request=(64, None, None, None, None)),
+                            stalled(0, "request", "delayed-ack", 40, 0.1)]
     return net

@@ -23,7 +23,6 @@ OPEN = {
 }
 
 OPEN["R02"] = "what a faulty capture did not record is taken for lost"
-OPEN.update((ident, "causes of stalls") for ident in "L09 L17 L17b L17c".split())
 OPEN.update((ident, "the first packet of a flow is lost") for ident in "L06b L13".split())
 OPEN["L24"] = "lookups over IPv4 are not yet joined with connections over IPv6"
 

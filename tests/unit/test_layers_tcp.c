@@ -230,8 +230,10 @@ static void closed_window(void)
     g_assert_cmpuint(room.min_bytes, ==, 0);
     g_assert_cmpint(room.zero_ns, ==, MS(770));
     stall = corr_tcp_stalls(answers(w), 0, 0, INT64_MIN, INT64_MAX, &n);
-    g_assert_cmpuint(n, ==, 1);
-    g_assert_cmpint(stall->cause, ==, CORR_TCP_STALL_RECEIVER);
+    g_assert_cmpuint(n, ==, 2);
+    g_assert_cmpint(stall[0].cause, ==, CORR_TCP_STALL_RECEIVER);
+    g_assert_cmpint(stall[1].cause, ==, CORR_TCP_STALL_RECEIVER);
+    g_assert_cmpint(stall[1].to_ns - stall[1].from_ns, ==, MS(801));
     world_free(w);
 }
 

@@ -52,8 +52,9 @@ struct corr_tcp_gap {
     int64_t closed_ns;    /* of it, with less room than a segment */
     int64_t since_ack_ns; /* from the last ACK of new bytes to its end; -1: there was none in it */
     uint32_t frame;       /* that ended it */
-    uint32_t again;       /* repairs: index into the side's `again`; CORR_NONE */
+    uint32_t again;       /* repairs: index into the side's `again`, of the last one; CORR_NONE */
     uint16_t recovery;    /* CORR_TCP_BIT() of FAST or TIMEOUT while a loss is repaired, else 0 */
+    bool answered;        /* nothing was outstanding at its end, and the other end had sent data */
     bool pushed;          /* it began with the end of a write: PSH */
     bool small;           /* that was smaller than a segment */
 };
@@ -93,7 +94,9 @@ struct corr_tcp_end {
     int64_t closed_from_ns; /* less room than a segment since; 0 */
     int64_t closed_ns;      /* ... and before, since sent_ns */
     bool pushed, small;     /* what was sent then ended a write; was less than a segment */
-    uint32_t max_frame;     /* most payload in a frame */
+    uint32_t together;      /* segments sent along with the one before */
+    uint32_t max_frame;     /* most payload in a frame, */
+    uint8_t n_max_frames;   /* in how many frames (2: or more) */
     uint16_t mss;           /* that this end announced; 0: unknown */
     int64_t min_rtt_ns, smooth_rtt_ns; /* of data to its ACK; 0: unknown */
     uint64_t flight_max;
@@ -151,9 +154,12 @@ void corr_tcp_follow(struct corr_tcp_work *work, uint32_t conv);
 /* The gaps of a way's sender, kept until the facts are known. */
 struct corr_tcp_gaps {
     GArray *gaps;       /* struct corr_tcp_gap; `again` counts in work->again; NULL: none */
-    int64_t min_rtt_ns; /* 0: unknown */
+    uint32_t together;  /* segments without a gap before them */
+    int64_t min_rtt_ns; /* of data, and of the handshake; 0: unknown */
 };
-struct corr_tcp_gaps corr_tcp_gaps_take(const struct corr_tcp_end *end, guint again_start);
+/* handshake_ns: from SYN to SYN-ACK, or from there to the ACK; 0: unknown. */
+struct corr_tcp_gaps corr_tcp_gaps_take(const struct corr_tcp_end *end, int64_t handshake_ns,
+                                        guint again_start);
 
 /* Appends the stalls of one flow direction; frees the gaps. */
 void corr_tcp_stalls_find(struct corr_tcp_work *work, uint32_t flow, unsigned dir,

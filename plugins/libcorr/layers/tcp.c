@@ -223,6 +223,16 @@ static void ends_free(struct corr_tcp_end *end)
     g_array_unref(end->windows);
 }
 
+/* Round trip of the handshake from a local flow to who gets this flow direction's data. */
+static int64_t handshake_of(const struct corr_tcp *tcp, uint32_t conv, unsigned dir)
+{
+    const struct corr_tcp_conv *c = corr_tcp_conv_of(tcp, conv);
+
+    if (dir == 0)
+        return c->has_rtt_server ? c->rtt_server_ns : 0;
+    return c->has_rtt_client ? c->rtt_client_ns : 0;
+}
+
 static void flow_take(struct corr_tcp_work *work, uint32_t f)
 {
     const struct corr_flow *flow = corr_result_flow(work->r, f);
@@ -243,7 +253,8 @@ static void flow_take(struct corr_tcp_work *work, uint32_t f)
 
             g_array_append_val(work->again_start, work->again->len);
             if (conv == corr_tcp_way_of(work->tcp, f, dir)->sender)
-                gaps[dir] = corr_tcp_gaps_take(end, work->again->len);
+                gaps[dir] =
+                    corr_tcp_gaps_take(end, handshake_of(work->tcp, conv, dir), work->again->len);
             g_array_append_vals(work->again, end->again->data, end->again->len);
         }
     }

@@ -11,6 +11,7 @@
 #include "layers/tcp_step.h"
 
 #define ACK_AHEAD_MAX (INT64_C(1) << 30) /* no window is larger: RFC 7323, section 2.3 */
+#define OPTIONS_MAX 40u                  /* that a segment may be shorter than the MSS: RFC 6691 */
 #define HOLES_MAX 4096                   /* of a capture with more, the oldest are forgotten */
 
 static bool has(const struct corr_tcp_step *s, unsigned bit)
@@ -18,12 +19,22 @@ static bool has(const struct corr_tcp_step *s, unsigned bit)
     return (s->events & bit) != 0;
 }
 
-/* Payload of a full segment to this end's peer, as far as known. */
+/* Most payload of a segment to this end. */
+static uint32_t most_of(const struct corr_tcp_end *to)
+{
+    return to->mss != 0 ? to->mss : 1460;
+}
+
+/* Payload of a full segment, as far as known. */
 static uint32_t segment_of(const struct corr_tcp_end *fwd, const struct corr_tcp_end *rev)
 {
-    uint32_t most = rev->mss != 0 ? rev->mss : 1460;
+    return MIN(MAX(fwd->max_frame, 1), most_of(rev));
+}
 
-    return MIN(MAX(fwd->max_frame, 1), most);
+/* One of which nobody can say that it is full: no other one was as long, and it could be longer. */
+static bool is_small(const struct corr_tcp_end *fwd, const struct corr_tcp_end *rev, uint32_t len)
+{
+    return len < fwd->max_frame || (fwd->n_max_frames < 2 && len + OPTIONS_MAX < most_of(rev));
 }
 
 /* Events that the window and the last numbers of both ends tell. */
@@ -160,23 +171,32 @@ static void note_gap(struct corr_tcp_step *s)
             .since_ack_ns = rev->new_ack_ns >= fwd->sent_ns ? now - rev->new_ack_ns : -1,
             .closed_ns = fwd->closed_ns + (fwd->closed_from_ns ? now - fwd->closed_from_ns : 0),
             .frame = s->obs->frame,
-            .again = again ? fwd->again->len - 1 : CORR_NONE,
+            .again = CORR_NONE,
             .recovery = fwd->una < fwd->recover ? fwd->recovery : 0,
+            .answered = rev->sent_ns >= fwd->sent_ns && fwd->idle_from_ns != 0,
             .pushed = fwd->pushed,
             .small = fwd->small,
         };
 
         if (fwd->idle_from_ns != 0)
             gap.idle_ns = now - MAX(fwd->idle_from_ns, fwd->sent_ns);
+        if ((again || gap.recovery != 0) && fwd->again->len > 0)
+            gap.again = fwd->again->len - 1;
         if (again && gap.recovery == 0)
             gap.recovery = g_array_index(fwd->again, struct corr_tcp_again, gap.again).kind;
         g_array_append_val(fwd->gaps, gap);
+    } else if (fwd->sent_ns != 0) {
+        fwd->together++;
     }
+    fwd->together += (s->len - 1) / most_of(rev);
+    fwd->n_max_frames = s->len > fwd->max_frame    ? 1
+                        : s->len == fwd->max_frame ? MIN(fwd->n_max_frames + 1, 2)
+                                                   : fwd->n_max_frames;
     fwd->max_frame = MAX(fwd->max_frame, s->len);
     fwd->sent_ns = now;
     fwd->idle_from_ns = fwd->closed_from_ns = fwd->closed_ns = 0;
     fwd->pushed = (s->obs->tcp_flags & CORR_TCP_PSH) != 0;
-    fwd->small = s->len < segment_of(fwd, rev);
+    fwd->small = is_small(fwd, rev, s->len);
     watch_window(fwd, rev, now);
     if (fwd->has_una && fwd->top > fwd->una)
         fwd->flight_max =
