@@ -127,9 +127,9 @@ void corr_insight_prove(struct corr_insight *insight, uint32_t frame); /* 0 and 
 
 /* `effect` follows from `cause`, a finding of an earlier row of CORR_RULES; repeats: ignored. */
 void corr_insight_follows(struct corr_insight *effect, struct corr_insight *cause);
-/* ... from every finding about losses between two points. */
-void corr_insight_follows_losses(const struct corr_inquiry *q, struct corr_insight *effect,
-                                 uint32_t after, uint32_t before);
+/* ... from the finding about the loss of a packet, whatever its cause. */
+void corr_insight_follows_loss(const struct corr_inquiry *q, struct corr_insight *effect,
+                               uint32_t packet);
 /* The finding of a rule about what lies between two points, or at one; NULL. */
 struct corr_insight *corr_inquiry_find(const struct corr_inquiry *q, enum corr_rule rule,
                                        uint32_t from, uint32_t to);

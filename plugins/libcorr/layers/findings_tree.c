@@ -8,15 +8,24 @@ void corr_insight_follows(struct corr_insight *effect, struct corr_insight *caus
         g_ptr_array_add(effect->causes, cause);
 }
 
-void corr_insight_follows_losses(const struct corr_inquiry *q, struct corr_insight *effect,
-                                 uint32_t after, uint32_t before)
+void corr_insight_follows_loss(const struct corr_inquiry *q, struct corr_insight *effect,
+                               uint32_t packet)
 {
-    static const enum corr_rule rules[] = {
-        CORR_RULE_mtu,      CORR_RULE_queue, CORR_RULE_policer, CORR_RULE_corruption,
-        CORR_RULE_rejected, CORR_RULE_loss,  CORR_RULE_ttl};
+    static const enum corr_rule rules[] = {[CORR_CAUSE_UNKNOWN] = CORR_RULE_loss,
+                                           [CORR_CAUSE_POLICY] = CORR_RULE_rejected,
+                                           [CORR_CAUSE_MTU] = CORR_RULE_mtu,
+                                           [CORR_CAUSE_TTL] = CORR_RULE_ttl,
+                                           [CORR_CAUSE_QUEUE] = CORR_RULE_queue,
+                                           [CORR_CAUSE_POLICER] = CORR_RULE_policer,
+                                           [CORR_CAUSE_CORRUPTION] = CORR_RULE_corruption};
+    const struct corr_packet *p = corr_result_packet(q->r, packet);
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(rules); i++)
-        corr_insight_follows(effect, corr_inquiry_find(q, rules[i], after, before));
+    if (corr_fate_is_drop(p->fate) && p->drop_after != CORR_NONE)
+        corr_insight_follows(
+            effect,
+            corr_inquiry_find(q, rules[p->cause],
+                              corr_sighting_point(q->r, corr_result_sighting(q->r, p->drop_after)),
+                              p->drop_before));
 }
 
 void corr_insight_follows_flow(const struct corr_inquiry *q, struct corr_insight *insight,
@@ -24,14 +33,9 @@ void corr_insight_follows_flow(const struct corr_inquiry *q, struct corr_insight
 {
     unsigned n;
     const struct corr_flow_loss *row = corr_inquiry_flow_losses(q, flow, &n);
-    const struct corr_loss *last = NULL;
 
-    for (unsigned i = 0; i < n; i++, row++) {
-        const struct corr_loss *loss = g_ptr_array_index(q->losses, row->loss);
-        if (loss != last)
-            corr_insight_follows_losses(q, insight, loss->after, loss->before);
-        last = loss;
-    }
+    for (unsigned i = 0; i < n; i++)
+        corr_insight_follows_loss(q, insight, row[i].packet);
 }
 
 /* Among equally bad ones: what people feel, then what is below it; the captures last. */

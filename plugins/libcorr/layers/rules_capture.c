@@ -41,25 +41,46 @@ static bool has_group(const struct corr_inquiry *q, uint32_t p)
     return false;
 }
 
+/* Interfaces without a frame are usual where a program records all that a host has. */
+static void tell_empty(struct corr_inquiry *q)
+{
+    struct corr_insight *insight = NULL;
+    g_autoptr(GString) names = g_string_new(NULL);
+    unsigned n = 0;
+
+    for (uint32_t p = 0; p < q->r->store->points->len; p++) {
+        if (!is_point(q, p) || q->captures[p].frames)
+            continue;
+        if (!insight)
+            insight = corr_insight_add(q, CORR_RULE_alone, CORR_WEIGHT_NOTE,
+                                       CORR_CONFIDENCE_CONFIRMED, p, CORR_NONE);
+        g_string_append_printf(names, "%s%s", n++ ? ", " : "", corr_inquiry_point(q, p));
+    }
+    if (!insight)
+        return;
+    if (n > 1)
+        corr_insight_place(q, insight, CORR_NONE, CORR_NONE);
+    corr_insight_say(insight,
+                     "No frame was captured at %s. If one was expected: check interface and "
+                     "capture filter.",
+                     names->str);
+}
+
 void corr_rule_alone(struct corr_inquiry *q)
 {
     unsigned n = count_points(q);
 
+    tell_empty(q);
     for (uint32_t p = 0; p < q->r->store->points->len; p++) {
         const struct corr_capture *c = &q->captures[p];
-        if (!is_point(q, p) ||
-            (c->frames && (c->matched || n < 2 || !c->readable || has_group(q, p))))
+        if (!is_point(q, p) || !c->frames || c->matched || n < 2 || !c->readable || has_group(q, p))
             continue;
         struct corr_insight *i = corr_insight_add(q, CORR_RULE_alone, CORR_WEIGHT_WARNING,
                                                   CORR_CONFIDENCE_CONFIRMED, p, CORR_NONE);
-        if (c->frames == 0)
-            corr_insight_say(i, "No frame was captured at %s: check interface and capture filter.",
-                             corr_inquiry_point(q, p));
-        else
-            corr_insight_say(i,
-                             "No packet of %s is seen anywhere else: check interface, capture "
-                             "filter, and that the captures overlap in time.",
-                             corr_inquiry_point(q, p));
+        corr_insight_say(i,
+                         "No packet of %s is seen anywhere else: check interface, capture filter, "
+                         "and that the captures overlap in time.",
+                         corr_inquiry_point(q, p));
         g_autofree char *name = corr_inquiry_quoted(q, p);
         corr_insight_filter(i, "corr.point == \"%s\"", name);
     }

@@ -79,6 +79,15 @@ static void worker_free(void *data)
     g_free(w);
 }
 
+/* A lookup that had to be repeated because of a loss tells nothing of the resolver. */
+static bool was_lost(const struct corr_inquiry *q, const struct corr_transaction *t,
+                     const struct corr_phase *phase)
+{
+    unsigned n;
+
+    return t->dns_tries && corr_inquiry_flow_losses(q, phase->flow, &n);
+}
+
 /* Workers by their address, in the order of their first phase of this name. */
 static GPtrArray *workers_collect(const struct corr_inquiry *q, enum corr_phase_name name,
                                   enum corr_metric metric)
@@ -90,7 +99,8 @@ static GPtrArray *workers_collect(const struct corr_inquiry *q, enum corr_phase_
     for (unsigned i = 0; i < phases->phases->len; i++) {
         const struct corr_phase *phase = corr_phases_phase(phases, i);
         const struct corr_transaction *t = corr_phases_transaction(phases, phase->transaction);
-        if (phase->name != name || !corr_inquiry_counts(q, t))
+        if (phase->name != name || !corr_inquiry_counts(q, t) ||
+            (name == CORR_PHASE_DNS && was_lost(q, t, phase)))
             continue;
         unsigned client = name == CORR_PHASE_DNS ? 0 : t->client;
         g_autofree char *text = corr_inquiry_end(q, phase->conv, !client);
@@ -202,7 +212,7 @@ void corr_rule_lookup_again(struct corr_inquiry *q)
         if (t->dns_tries == 0 || t->n_phases == 0 || !corr_inquiry_counts(q, t))
             continue;
         const struct corr_phase *phase = corr_phases_phase(phases, t->first_phase);
-        if (phase->name == CORR_PHASE_DNS)
+        if (phase->name == CORR_PHASE_DNS && phase->duration_ns >= CORR_CHAIN_NS)
             corr_tally_prove(corr_tally_add(resolvers, by_who, corr_inquiry_end(q, phase->conv, 1),
                                             n, t->dns_tries, phase->duration_ns),
                              phase->frame);
@@ -216,10 +226,10 @@ void corr_rule_lookup_again(struct corr_inquiry *q)
         corr_text_time(tally->worst_ns, took);
         insight->size = (double)tally->sum_ns;
         corr_insight_say(insight,
-                         "%u name lookup%s had to be asked again at %s, up to %s until the answer, "
-                         "in %s: a question or its answer did not come through.",
-                         tally->flows->len, CORR_PLURAL(tally->flows->len), tally->who, took->str,
-                         what->str);
+                         "%u name lookup%s had to be repeated at %s: the answer came after %s%s, "
+                         "in %s. A question or its answer did not come through.",
+                         tally->flows->len, CORR_PLURAL(tally->flows->len), tally->who,
+                         tally->flows->len > 1 ? "up to " : "", took->str, what->str);
         corr_insight_filter_transactions(insight, tally->flows, " && corr.phase == \"dns\"");
         for (unsigned k = 0; k < tally->flows->len; k++) {
             const struct corr_transaction *t =

@@ -64,6 +64,8 @@ static void add_repair(struct corr_inquiry *q, GArray *repairs,
     at->last_flow = incident->flow;
     corr_insight_prove(at->insight, incident->original_frame);
     corr_insight_prove(at->insight, incident->frame);
+    if (incident->original != CORR_NONE)
+        corr_insight_follows_loss(q, at->insight, incident->original);
 }
 
 static void say_repair(const struct corr_inquiry *q, const struct repair *at)
@@ -100,7 +102,6 @@ static void say_repair(const struct corr_inquiry *q, const struct repair *at)
     at->insight->size = (double)at->waited_ns + at->n;
     if (at->by_timer || at->waited_ns > REPAIRS_NS)
         at->insight->weight = CORR_WEIGHT_WARNING;
-    corr_insight_follows_losses(q, at->insight, at->after, at->before);
 }
 
 void corr_rule_repair(struct corr_inquiry *q)
@@ -165,23 +166,18 @@ void corr_rule_upstream(struct corr_inquiry *q)
                              corr_inquiry_point(q, p), of[p]->size == 1 ? "it" : "them");
 }
 
-/* The place where most of the acknowledgements for the data of a flow's direction were lost. */
-static bool acks_lost_at(const struct corr_inquiry *q, uint32_t flow, unsigned data_dir,
-                         uint32_t *after, uint32_t *before)
+/* It was told too late that the data had arrived: acknowledgements were lost. */
+static void follow_lost_acks(const struct corr_inquiry *q, struct corr_insight *insight,
+                             uint32_t flow, unsigned data_dir)
 {
     unsigned n;
     const struct corr_flow_loss *row = corr_inquiry_flow_losses(q, flow, &n);
 
-    for (unsigned i = 0; i < n; i++, row++) {
-        const struct corr_packet *p = corr_result_packet(q->r, row->packet);
-        const struct corr_loss *loss = g_ptr_array_index(q->losses, row->loss);
-        if (p->dir == data_dir || p->len != 0)
-            continue;
-        *after = loss->after;
-        *before = loss->before;
-        return true;
+    for (unsigned i = 0; i < n; i++) {
+        const struct corr_packet *p = corr_result_packet(q->r, row[i].packet);
+        if (p->dir != data_dir && p->len == 0)
+            corr_insight_follows_loss(q, insight, row[i].packet);
     }
-    return false;
 }
 
 /* One finding for all: connections that were told too late, or in the wrong order, are alike. */
@@ -192,7 +188,7 @@ void corr_rule_spurious(struct corr_inquiry *q)
     uint32_t n = 0, flows = 0, most = 0, worst = 0;
 
     for (uint32_t f = 0; f < q->r->flows->len; f++) {
-        uint32_t of_flow = 0, after, before;
+        uint32_t of_flow = 0;
         for (unsigned dir = 0; dir < 2 && counts(q, f); dir++) {
             const struct corr_tcp_way *way = corr_tcp_way_of(tcp, f, dir);
             if (way->counts[CORR_TCP_EVENT_SPURIOUS] == 0)
@@ -201,8 +197,7 @@ void corr_rule_spurious(struct corr_inquiry *q)
             if (!insight)
                 insight = corr_insight_add(q, CORR_RULE_spurious, CORR_WEIGHT_NOTE,
                                            CORR_CONFIDENCE_CONFIRMED, CORR_NONE, CORR_NONE);
-            if (acks_lost_at(q, f, dir, &after, &before))
-                corr_insight_follows_losses(q, insight, after, before);
+            follow_lost_acks(q, insight, f, dir);
             for (uint32_t i = way->first_incident; i < way->first_incident + way->n_incidents;
                  i++) {
                 const struct corr_tcp_incident *incident =

@@ -5,6 +5,8 @@
 #include "layers/phases.h"
 #include "path/text.h"
 
+#define SMALL 0.005 /* shares below this are not told */
+
 /* Where the time of all transactions went. */
 struct share {
     uint32_t from, to;
@@ -15,7 +17,8 @@ static void add_share(GArray *shares, uint32_t from, uint32_t to, int64_t ns)
 {
     for (unsigned i = 0; i < shares->len; i++) {
         struct share *old = &g_array_index(shares, struct share, i);
-        if (old->from == from && old->to == to) {
+        if ((old->from == from && old->to == to) ||
+            (from != CORR_NONE && old->from == to && old->to == from)) {
             old->ns += ns;
             return;
         }
@@ -66,8 +69,8 @@ void corr_rule_time(struct corr_inquiry *q)
     g_array_sort(shares, compare_shares);
     for (unsigned i = 0; i < shares->len; i++) {
         const struct share *share = &g_array_index(shares, struct share, i);
-        if (share->ns <= 0)
-            continue;
+        if ((double)share->ns < SMALL * (double)total)
+            break;
         if (text->len)
             g_string_append(text, ", ");
         corr_text_ratio((double)share->ns / (double)total, text);
