@@ -133,6 +133,7 @@ C21 blocked@fwi>fwo
 C22 corruption@srv>fwo repair@srv>fwo slow_by_loss@srv>fwo
 E01 loss@rtr>m2
 E05 loss@r1>srv
+E05c slow_by_loss
 E06 copies@sw
 E08 merged@a
 E09 loop merged@r1r2
@@ -148,6 +149,7 @@ E20 clock_offset@srv
 E21 one_way@nic one_way@sw one_way@srv
 E23 asymmetric
 E24 loss@fw1>srv
+E24b slow_by_loss syn_again
 E27 clock_step@srv
 E29 clock_offset@nic loss@tap/dev17-port2>tap/dev17-port3 nat@tap/dev17-port2>tap/dev17-port3
 E29b clock_offset@nic loss@tap/port2>tap/port3 nat@tap/port2>tap/port3

@@ -125,6 +125,12 @@ void corr_judge_clear(struct corr_judge *j)
     g_free(j->acked);
     g_free(j->has_acked);
     g_free(j->quoted_by);
+    g_array_unref(j->skips);
+    g_hash_table_destroy(j->triples);
+    g_free(j->bypass);
+    g_free(j->forks);
+    g_free(j->way_of);
+    g_hash_table_destroy(j->spread);
 }
 
 /* The packet's sighting at a station, or at any that follows it on the way; CORR_NONE. */

@@ -12,6 +12,9 @@
 /* So many packets of flows that pass should have passed before silence is called an outage. */
 #define OUTAGE_EXPECTED 3
 
+/* One packet in so many that goes to another point makes several ways of a class. */
+#define OTHERS 20u
+
 /* What a key of `classes` is made of: all of point and one of these. */
 enum { CLASS_BOTH, CLASS_DST, CLASS_SRC, CLASS_KINDS };
 
@@ -19,7 +22,8 @@ enum { CLASS_BOTH, CLASS_DST, CLASS_SRC, CLASS_KINDS };
 struct class
 {
     uint32_t q, flows, packets, last_flow;
-    uint32_t dst; /* hash of a destination; CLASS_SRC wants two different ones */
+    uint32_t others; /* packets that went on to another point than q */
+    uint32_t dst;    /* hash of a destination; CLASS_SRC wants two different ones */
     bool two_dst;
 };
 
@@ -60,8 +64,10 @@ static void class_tell(const struct corr_work *work, struct corr_expect *expect,
             class->dst = dst;
             g_hash_table_insert(expect->classes, key, class);
         }
-        if (class->q != q)
-            continue; /* several ways: the first one seen stands for them */
+        if (class->q != q) {
+            class->others++;
+            continue;
+        }
         class->packets++;
         class->flows += class->last_flow != flow;
         class->last_flow = flow;
@@ -478,7 +484,7 @@ bool corr_expect_lives(const struct corr_expect *expect, uint32_t p, const struc
 }
 
 uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expect *expect,
-                           uint32_t obs, bool unanswered)
+                           uint32_t obs, bool unanswered, bool *several)
 {
     const struct corr_obs *at = corr_store_obs(work->store, obs);
     const struct corr_conv *conv = corr_result_conv(work->result, work->result->obs_conv[obs]);
@@ -491,6 +497,7 @@ uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expec
 
         if (class == NULL)
             continue;
+        *several = class->others * OTHERS > class->packets;
         if (kind == CLASS_BOTH && (class->flows >= 2 || class->packets >= 3))
             return class->q;
         if (kind == CLASS_DST && class->flows >= 2)

@@ -51,9 +51,10 @@ struct corr_expect {
 struct corr_expect *corr_expect_new(const struct corr_work *work);
 void corr_expect_free(struct corr_expect *expect);
 
-/* The point that other flows of these hosts go on to from this point; CORR_NONE. */
+/* The point that other flows of these hosts go on to from this point; CORR_NONE.  *several: some go
+ * elsewhere. */
 uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expect *expect,
-                           uint32_t obs, bool unanswered);
+                           uint32_t obs, bool unanswered, bool *several);
 
 /* The nearest passes from p to q before and at or after t; NULL where there is none. */
 void corr_expect_around(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,

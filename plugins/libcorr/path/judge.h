@@ -22,6 +22,22 @@ struct corr_tries {
     bool known;
 };
 
+/* A station that a packet passed unseen, or by which it went another way. */
+struct corr_skip {
+    uint32_t packet, conv;
+    uint32_t from, point; /* the point that saw it before; the one that did not */
+    uint32_t triple;      /* index of `bypass` */
+    int64_t t_ns;         /* at `from` */
+    bool rival;           /* another station missed it likewise, and no packet passes both */
+};
+
+/* The ways on from a station and direction. */
+struct corr_fork {
+    uint32_t passed; /* packets that went on, not coming back */
+    uint8_t ways;    /* 0, 1, or 2 for more */
+    bool spread;     /* packet by packet over several: nobody knows whose turn it was */
+};
+
 struct corr_judge {
     struct corr_work *work;
     struct corr_result *result;
@@ -35,6 +51,14 @@ struct corr_judge {
     bool (*has_acked)[2];
     uint32_t *quoted_by;           /* packet -> ICMP error packet; CORR_NONE */
     struct corr_tries (*tries)[2]; /* local flow, direction; filled when asked */
+    GArray *misses;                /* struct corr_pass: what points missed for certain; sorted */
+    GArray *found;                 /* the same, not yet among them */
+    GArray *skips;                 /* struct corr_skip, by packet */
+    GHashTable *triples;           /* (point, point passed unseen, point): index of `bypass` */
+    bool *bypass;                  /* was that another way? */
+    struct corr_fork (*forks)[2];  /* local flow, direction */
+    uint32_t *way_of;              /* stand -> first station of the way that it took; CORR_NONE */
+    GHashTable *spread;            /* (point, point) that packets are spread over */
 };
 
 /* Fills carried*, longest, acked and quoted_by; the rest is the caller's. */

@@ -26,6 +26,8 @@
 #define BURST_NS INT64_C(100000000)
 /* The chance at which losses by chance are excluded. */
 #define POLICY_CHANCE 1e-3
+/* Where packets are spread, the place of a loss is not known. */
+#define SEVERAL "on one of several ways"
 /* Packets before and after one that are asked whether they arrived. */
 #define NEIGHBOURS 64u
 
@@ -45,10 +47,12 @@ void corr_verdict_undetermine(struct corr_packet *packet, uint32_t sighting, uin
     packet->reason = reason;
 }
 
-static void miss(struct corr_judge *j, struct corr_packet *packet, uint32_t point)
+static void miss(struct corr_judge *j, struct corr_packet *packet, const struct corr_pass *pass)
 {
+    uint32_t point = pass->q;
     GArray *points;
 
+    g_array_append_val(j->found, *pass);
     if (packet->missed == 0) {
         points = g_array_new(FALSE, FALSE, sizeof(uint32_t));
         g_ptr_array_add(j->result->missed, points);
@@ -59,6 +63,16 @@ static void miss(struct corr_judge *j, struct corr_packet *packet, uint32_t poin
         if (g_array_index(points, uint32_t, i) == point)
             return;
     g_array_append_val(points, point);
+}
+
+/* Did point q miss, around p's time t, so many packets that it shows nothing to miss one more? */
+static bool is_deaf(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns)
+{
+    int64_t from = t_ns - BURST_NS, to = t_ns + BURST_NS;
+    uint32_t missed = corr_passes_count(j->misses, p, q, from, to);
+
+    return missed >= BURST_MIN &&
+           missed * BURST_SHARE >= corr_passes_count(j->expect->dues, p, q, from, to);
 }
 
 const char *corr_verdict_gap(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns)
@@ -193,38 +207,17 @@ static bool reported(const struct corr_judge *j, struct corr_packet *packet, uin
  */
 static void bursts_excuse(struct corr_judge *j)
 {
-    GArray *misses = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
-
-    for (uint32_t p = 0; p < j->result->packets->len; p++) {
-        const struct corr_packet *packet = corr_result_packet(j->result, p);
-        const struct corr_obs *at =
-            corr_result_obs(j->result, corr_result_sighting(j->result, packet->first));
-        const GArray *points =
-            packet->missed == 0 ? NULL : g_ptr_array_index(j->result->missed, packet->missed - 1);
-
-        for (uint32_t i = 0; points != NULL && i < points->len; i++) {
-            struct corr_pass miss = {at->point, g_array_index(points, uint32_t, i), at->time_ns, 0};
-
-            g_array_append_val(misses, miss);
-        }
-    }
-    corr_passes_sort(misses);
-    for (uint32_t p = 0; p < j->result->packets->len && misses->len >= BURST_MIN; p++) {
+    for (uint32_t p = 0; p < j->result->packets->len && j->misses->len >= BURST_MIN; p++) {
         struct corr_packet *packet = &g_array_index(j->result->packets, struct corr_packet, p);
-        const struct corr_obs *at =
-            corr_result_obs(j->result, corr_result_sighting(j->result, packet->first));
+        const struct corr_obs *at;
 
-        int64_t from = at->time_ns - BURST_NS, to = at->time_ns + BURST_NS;
-        uint32_t q = packet->drop_before, missed;
-
-        if (packet->fate != CORR_FATE_PROBABLE || q == CORR_NONE)
+        if (packet->fate != CORR_FATE_PROBABLE || packet->drop_before == CORR_NONE)
             continue;
-        missed = corr_passes_count(misses, at->point, q, from, to);
-        if (missed >= BURST_MIN &&
-            missed * BURST_SHARE >= corr_passes_count(j->expect->dues, at->point, q, from, to))
-            corr_verdict_undetermine(packet, packet->drop_after, q, "capture loss burst at");
+        at = corr_result_obs(j->result, corr_result_sighting(j->result, packet->drop_after));
+        if (is_deaf(j, at->point, packet->drop_before, at->time_ns))
+            corr_verdict_undetermine(packet, packet->drop_after, packet->drop_before,
+                                     "capture loss burst at");
     }
-    g_array_unref(misses);
 }
 
 /*
@@ -244,8 +237,9 @@ static void judge_unpassed(struct corr_judge *j, struct corr_packet *packet, uin
     const struct corr_tries *tries = tries_at(j, j->result->obs_conv[obs], at->dir);
     uint32_t conv = j->result->obs_conv[obs], q, by;
     const char *gap;
+    bool several = false;
 
-    q = corr_expect_class(j->work, j->expect, obs, tries->answers == 0 && tries->n > 1);
+    q = corr_expect_class(j->work, j->expect, obs, tries->answers == 0 && tries->n > 1, &several);
     if (q == CORR_NONE) {
         if (tries->answers == 0 && tries->reset == 0 &&
             corr_ends_unanswered(j, packet, at, tries->n))
@@ -254,10 +248,13 @@ static void judge_unpassed(struct corr_judge *j, struct corr_packet *packet, uin
     }
     gap = corr_verdict_gap(j, at->point, q, at->time_ns);
     by = j->quoted_by[index];
-    if (by != CORR_NONE && !excludes(gap) && reported(j, packet, by, obs, last, q))
+    several |= corr_forks_spread(j, at->point, q);
+    if (by != CORR_NONE && !excludes(gap) && !several && reported(j, packet, by, obs, last, q))
         return;
     if (tries->answers > 0)
         return;
+    if (gap == NULL && several)
+        gap = SEVERAL;
     /* Cut payloads leave little to recognise a flow by, where TCP's numbers do not help. */
     if (gap == NULL && !(at->have & CORR_HAVE_TCP) &&
         (at->have & CORR_HAVE_SNAPPED || j->expect->snapped[q]))
@@ -377,6 +374,47 @@ static bool came_back(const struct corr_judge *j, const struct corr_packet *pack
     return false;
 }
 
+/* The station that follows a station on the packet's way; CORR_NONE if none does, or several do. */
+static uint32_t station_behind(const struct corr_judge *j, const struct corr_packet *packet,
+                               uint32_t conv)
+{
+    const struct corr_flow *flow = corr_result_flow(j->result, packet->flow);
+    uint32_t next = CORR_NONE;
+
+    for (uint32_t m = 0; m < flow->convs->len; m++) {
+        uint32_t y = g_array_index(flow->convs, struct corr_member, m).conv;
+        int order;
+
+        if (corr_order_compare(j->result, packet->flow, packet->dir, conv, y) >= 0)
+            continue;
+        order = next == CORR_NONE
+                    ? -1
+                    : corr_order_compare(j->result, packet->flow, packet->dir, y, next);
+        if (order == 0)
+            return CORR_NONE;
+        if (order < 0)
+            next = y;
+    }
+    return next;
+}
+
+/*
+ * The next station that was able to see the packet: the one after it, or where that was not
+ * looking, one further on, that others reached without being seen in between.
+ */
+static uint32_t seeing_station(const struct corr_judge *j, const struct corr_packet *packet,
+                               const struct corr_obs *at, uint32_t to)
+{
+    for (uint32_t y = to; y != CORR_NONE; y = station_behind(j, packet, y)) {
+        uint32_t q = corr_result_conv(j->result, y)->point;
+        const char *gap = corr_verdict_gap(j, at->point, q, at->time_ns);
+
+        if ((gap == NULL || (y == to && !excludes(gap))) && !is_deaf(j, at->point, q, at->time_ns))
+            return y;
+    }
+    return to;
+}
+
 static void judge_packet(struct corr_judge *j, uint32_t index)
 {
     struct corr_packet *packet = &g_array_index(j->result->packets, struct corr_packet, index);
@@ -386,7 +424,7 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     struct corr_others others;
     struct corr_way_on way;
     const char *gap;
-    bool before, after;
+    bool before, after, sure;
 
     if (packet->ambiguous || packet->flow == CORR_NONE || judge_damaged(j, packet, index))
         return;
@@ -401,6 +439,9 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     if (corr_conv_scoped(corr_result_conv(j->result, conv)))
         return;
     way = j->expect->way[conv][s->dir];
+    sure = corr_forks_next(j, stand, &way.to);
+    if (sure && way.to != CORR_NONE && way.to != conv)
+        way.to = seeing_station(j, packet, at, way.to);
     if (way.to == conv && came_back(j, packet, last)) {
         /* Round and round in a loop it goes until its TTL ends: no pass promises another one. */
         if (way.out == CORR_NONE)
@@ -420,8 +461,12 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     if ((corr_judge_acked_from(j, index, way.to) && !others.delivered) ||
         corr_judge_answered_from(j, packet, obs, way.to)) {
         gap = corr_verdict_gap(j, at->point, q, at->time_ns);
-        if (gap == NULL || strcmp(gap, "not covered at") != 0)
-            miss(j, packet, q);
+        if (sure && (gap == NULL || strcmp(gap, "not covered at") != 0))
+            miss(j, packet, &(struct corr_pass){at->point, q, at->time_ns, 0});
+        return;
+    }
+    if (!sure) {
+        corr_verdict_undetermine(packet, last, CORR_NONE, SEVERAL);
         return;
     }
     gap = corr_verdict_gap(j, at->point, q, at->time_ns);
@@ -455,41 +500,24 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
                                  before ? "tail" : "before the first packet seen at");
 }
 
-/* Points that a packet passed unseen: between two of its sightings, on its flow's way. */
-static void judge_missed(struct corr_judge *j, uint32_t index)
+/* Points that packets passed unseen, between two of their sightings. */
+static void judge_skips(struct corr_judge *j)
 {
-    struct corr_packet *packet = &g_array_index(j->result->packets, struct corr_packet, index);
-    const struct corr_flow *flow;
+    for (uint32_t i = 0; i < j->skips->len; i++) {
+        const struct corr_skip *skip = &g_array_index(j->skips, struct corr_skip, i);
 
-    if (packet->flow == CORR_NONE || !packet->ordered || packet->ambiguous)
-        return;
-    flow = corr_result_flow(j->result, packet->flow);
-    if (flow->convs->len <= 2)
-        return;
-    for (uint32_t i = packet->first; i < packet->first + packet->n; i++) {
-        const struct corr_sighting *s = corr_result_sighting(j->result, i);
-        const struct corr_obs *from;
-        uint32_t a, b;
-
-        if (s->prev == CORR_NONE)
-            continue;
-        from = corr_result_obs(j->result, corr_result_sighting(j->result, s->prev));
-        a = j->result->obs_conv[corr_result_sighting(j->result, s->prev)->obs];
-        b = j->result->obs_conv[s->obs];
-        for (uint32_t m = 0; m < flow->convs->len; m++) {
-            uint32_t x = g_array_index(flow->convs, struct corr_member, m).conv;
-            uint32_t point = corr_result_conv(j->result, x)->point;
-            unsigned dir = packet->dir ^ g_array_index(flow->convs, struct corr_member, m).flip;
-
-            if (point == from->point || point == corr_result_obs(j->result, s)->point ||
-                corr_order_compare(j->result, packet->flow, packet->dir, a, x) >= 0 ||
-                corr_order_compare(j->result, packet->flow, packet->dir, x, b) >= 0 ||
-                j->expect->way[x][dir].passed == 0)
-                continue;
-            if (corr_verdict_gap(j, from->point, point, from->time_ns) == NULL)
-                miss(j, packet, point);
-        }
+        if (!skip->rival && !j->bypass[skip->triple])
+            miss(j, &g_array_index(j->result->packets, struct corr_packet, skip->packet),
+                 &(struct corr_pass){skip->from, skip->point, skip->t_ns, 0});
     }
+}
+
+/* Misses that were found are known from here on. */
+static void misses_learn(struct corr_judge *j)
+{
+    g_array_append_vals(j->misses, j->found->data, j->found->len);
+    g_array_set_size(j->found, 0);
+    corr_passes_sort(j->misses);
 }
 
 void corr_fates_decide(struct corr_work *work)
@@ -498,16 +526,24 @@ void corr_fates_decide(struct corr_work *work)
 
     j.expect = corr_expect_new(work);
     corr_judge_collect(&j);
+    j.misses = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
+    j.found = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
     j.tries = g_malloc0(sizeof *j.tries * (work->result->n_convs + 1));
+    corr_skips_find(&j);
+    corr_forks_find(&j);
+    judge_skips(&j);
+    misses_learn(&j);
     for (uint32_t p = 0; p < work->result->packets->len; p++) {
         judge_packet(&j, p);
-        judge_missed(&j, p);
         corr_judge_original(&j, p);
     }
+    misses_learn(&j);
     bursts_excuse(&j);
     corr_branches_judge(&j);
     corr_ends_judge(&j);
     corr_causes_find(&j);
+    g_array_unref(j.misses);
+    g_array_unref(j.found);
     corr_judge_clear(&j);
     corr_expect_free(j.expect);
     g_free(j.tries);

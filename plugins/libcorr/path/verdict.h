@@ -4,6 +4,8 @@
  *
  *     verdict.c   the next station of its way did not show it: lost, missed by the
  *                 capture, or nobody can know
+ *     skips.c     passed a point unseen: missed by its capture, or another way?
+ *     forks.c     several ways on: which one should it have taken?
  *     branch.c    multicast: the branches of a tree, each by itself
  *     ends.c      before the first point, after the last one, made on the way
  *     cause.c     why: damaged, too long, a full queue, a policer
@@ -24,6 +26,19 @@ void corr_verdict_undetermine(struct corr_packet *packet, uint32_t sighting, uin
 
 /* Could point q have seen what was at p at time t?  NULL if yes, else why not. */
 const char *corr_verdict_gap(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns);
+
+void corr_skips_find(struct corr_judge *j);
+
+/* Do packets that go from a to b without being seen at x take another way than those seen there? */
+bool corr_skips_bypass(const struct corr_judge *j, uint32_t a, uint32_t x, uint32_t b);
+
+void corr_forks_find(struct corr_judge *j);
+
+/* The station that a stand's packet should have gone on to; false: perhaps another one. */
+bool corr_forks_next(const struct corr_judge *j, uint32_t stand, uint32_t *to);
+
+/* Are packets from p spread over several ways, one of which leads to q? */
+bool corr_forks_spread(const struct corr_judge *j, uint32_t p, uint32_t q);
 
 void corr_branches_judge(struct corr_judge *j);
 void corr_ends_judge(struct corr_judge *j); /* fills result->injected and result->upstream */
