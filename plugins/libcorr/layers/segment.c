@@ -2,10 +2,11 @@
 /* segment.c - counts and latencies per pair of neighbouring points, for tables to collect. */
 #include "layers/segment.h"
 
-#include <stdlib.h>
-
 #include "path/frames.h"
 #include "path/gap.h"
+#include "store/hash.h"
+#include "store/index.h"
+#include "store/select.h"
 
 /*
  * A round trip is a difference there plus a difference back: the clocks' offset
@@ -40,7 +41,7 @@ void corr_segments_clear(struct corr_segments *segments)
 {
     g_hash_table_remove_all(segments->index);
     g_ptr_array_set_size(segments->rows, 0);
-    segments->last = NULL;
+    memset(segments->recent, 0, sizeof segments->recent);
 }
 
 void corr_segments_free(struct corr_segments *segments)
@@ -59,7 +60,9 @@ struct corr_segment *corr_segment_find(const struct corr_segments *segments, uin
 
 struct corr_segment *corr_segment_get(struct corr_segments *segments, uint32_t from, uint32_t to)
 {
-    struct corr_segment *segment = segments->last;
+    struct corr_segment **recent =
+        &segments->recent[(from * 5 + to) % G_N_ELEMENTS(segments->recent)];
+    struct corr_segment *segment = *recent;
     if (segment && segment->from == from && segment->to == to)
         return segment;
     segment = corr_segment_find(segments, from, to);
@@ -76,7 +79,7 @@ struct corr_segment *corr_segment_get(struct corr_segments *segments, uint32_t f
         g_ptr_array_add(segments->rows, segment);
         g_hash_table_insert(segments->index, key, segment);
     }
-    return segments->last = segment;
+    return *recent = segment;
 }
 
 static void add_difference(struct corr_segment *segment, int64_t time_ns, int64_t difference_ns)
@@ -170,25 +173,28 @@ void corr_segments_add_missed(struct corr_segments *segments, const struct corr_
     }
 }
 
-static int compare_ns(const void *a, const void *b)
+/* The place of a percentile by nearest rank. */
+static size_t rank(size_t n, unsigned percent)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
+    return (n * percent + 99) / 100 - 1;
 }
 
 bool corr_percentiles(GArray *latencies, struct corr_percentiles *out)
 {
-    uint64_t n = latencies->len;
-    const int64_t *values = (const int64_t *)(void *)latencies->data;
+    size_t n = latencies->len, p50 = rank(n, 50), p95 = rank(n, 95), p99 = rank(n, 99);
+    int64_t *values = (int64_t *)(void *)latencies->data;
 
     if (n == 0)
         return false;
-    qsort(latencies->data, n, sizeof(int64_t), compare_ns);
-    out->min = values[0];
-    out->p50 = values[(n * 50 + 99) / 100 - 1];
-    out->p95 = values[(n * 95 + 99) / 100 - 1];
-    out->p99 = values[(n * 99 + 99) / 100 - 1];
-    out->max = values[n - 1];
+    out->min = out->max = values[0];
+    for (size_t i = 1; i < n; i++) {
+        out->min = MIN(out->min, values[i]);
+        out->max = MAX(out->max, values[i]);
+    }
+    /* Each is looked for behind the one before. */
+    out->p50 = corr_select(values, n, p50);
+    out->p95 = corr_select(values + p50, n - p50, p95 - p50);
+    out->p99 = corr_select(values + p95, n - p95, p99 - p95);
     return true;
 }
 
@@ -236,8 +242,8 @@ bool corr_segment_variation(const struct corr_segment *segment, int64_t *p95_ns)
                              (double)(hull[at + 1].t_ns - hull[at].t_ns)
                        : 0;
     for (unsigned i = 0; i < raw->len; i++) {
-        int64_t d = all[i].d_ns - hull[at].d_ns -
-                    (int64_t)(slope * (double)(all[i].t_ns - hull[at].t_ns));
+        int64_t d =
+            all[i].d_ns - hull[at].d_ns - (int64_t)(slope * (double)(all[i].t_ns - hull[at].t_ns));
         g_array_append_val(over, d);
     }
     corr_percentiles(over, &l);
@@ -311,6 +317,12 @@ struct lane {
     uint32_t highest;
 };
 
+static bool is_lane(const void *key, uint32_t position, const void *lanes)
+{
+    return g_array_index((const GArray *)lanes, struct lane, position).key ==
+           *(const uint64_t *)key;
+}
+
 /*
  * RFC 4737, section 3.3: a packet is reordered if one that was sent later came
  * before.  Frames of one point stand in the order of capture, whatever their
@@ -319,8 +331,8 @@ struct lane {
 void corr_segments_count_reordered(struct corr_segments *segments, const struct corr_result *r,
                                    const uint8_t *mask)
 {
-    g_autoptr(GHashTable) index = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-    struct lane *last = NULL;
+    struct corr_index *index = corr_index_new();
+    g_autoptr(GArray) lanes = g_array_new(FALSE, FALSE, sizeof(struct lane));
 
     for (uint32_t o = 0; o < r->store->obs->len; o++) {
         for (uint32_t k = r->obs_first[o]; k < r->obs_first[o + 1]; k++) {
@@ -333,18 +345,20 @@ void corr_segments_count_reordered(struct corr_segments *segments, const struct 
             struct corr_segment *row = corr_segment_get(segments, corr_sighting_point(r, before),
                                                         corr_sighting_point(r, s));
             uint64_t key = (uint64_t)row->number << 33 | (uint64_t)p->flow << 1 | (p->dir & 1);
-            if (!last || last->key != key) {
-                last = g_hash_table_lookup(index, &key);
-                if (!last) {
-                    last = g_new0(struct lane, 1);
-                    last->key = key;
-                    g_hash_table_add(index, last);
-                }
+            uint64_t hash = corr_hash_mix(0, key);
+            uint32_t found = corr_index_find(index, hash, is_lane, &key, lanes);
+            if (found == CORR_NONE) {
+                struct lane fresh = {key, 0};
+                found = lanes->len;
+                g_array_append_val(lanes, fresh);
+                corr_index_add(index, hash, found);
             }
-            if (before->obs < last->highest)
+            struct lane *lane = &g_array_index(lanes, struct lane, found);
+            if (before->obs < lane->highest)
                 row->reordered++;
             else
-                last->highest = before->obs;
+                lane->highest = before->obs;
         }
     }
+    corr_index_free(index);
 }

@@ -22,9 +22,9 @@ struct corr_segment {
 };
 
 struct corr_segments {
-    GPtrArray *rows;   /* struct corr_segment *, by first packet */
-    GHashTable *index; /* from << 32 | to -> struct corr_segment * */
-    struct corr_segment *last;
+    GPtrArray *rows;                 /* struct corr_segment *, by first packet */
+    GHashTable *index;               /* from << 32 | to -> struct corr_segment * */
+    struct corr_segment *recent[32]; /* by a mix of from and to: found again at once */
 };
 
 struct corr_segments *corr_segments_new(void);
@@ -55,7 +55,7 @@ struct corr_percentiles {
     int64_t min, p50, p95, p99, max; /* nanoseconds */
 };
 
-/* Nearest rank; false if no latency is known.  Sorts `latencies` (int64_t, nanoseconds). */
+/* Nearest rank; false if no latency is known.  `latencies` (int64_t, nanoseconds) change places. */
 bool corr_percentiles(GArray *latencies, struct corr_percentiles *out);
 
 /*

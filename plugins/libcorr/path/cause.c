@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "path/verdict.h"
+#include "store/select.h"
 #include "store/sort.h"
 
 /* One packet that was to go from point p to q. */
@@ -123,30 +124,7 @@ static double rank_of_lost(const struct met *met, uint32_t n, double least, doub
 /* What so many in a hundred do not exceed; the values change their places. */
 static int64_t quantile(int64_t *values, uint32_t n, unsigned percent)
 {
-    uint32_t at = (uint32_t)((uint64_t)(n - 1) * percent / 100), lo = 0, hi = n - 1;
-
-    while (lo < hi) {
-        int64_t middle = values[lo + (hi - lo) / 2];
-        uint32_t i = lo, k = hi;
-
-        for (;;) {
-            while (values[i] < middle)
-                i++;
-            while (values[k] > middle)
-                k--;
-            if (i >= k)
-                break;
-            int64_t swap = values[i];
-
-            values[i++] = values[k];
-            values[k--] = swap;
-        }
-        if (at <= k)
-            hi = k;
-        else
-            lo = k + 1;
-    }
-    return values[at];
+    return corr_select(values, n, (size_t)(n - 1) * percent / 100);
 }
 
 /* The delay above the least that a packet would have met: what the last one left, at its time. */
@@ -216,14 +194,17 @@ static bool is_queue(const struct offers *offers)
            (double)low >= QUEUE_HIGH * (double)middle && rank >= QUEUE_RANK && sure >= QUEUE_SURE;
 }
 
-/* Tokens used of a bucket that is refilled at `rate` per ns, as the packets met it. */
+/*
+ * Tokens used of a bucket that is refilled at `rate` per ns, as the packets met it; 0 as soon
+ * as it must have been fuller than `most`.
+ */
 static double bucket_rank(const struct offers *offers, double rate, bool bytes, struct met *met,
-                          double *sure, double *fullest)
+                          double most, double *sure)
 {
     double used = 0;
     int64_t last = offers->of[0]->t_ns;
 
-    *fullest = 0;
+    *sure = 0;
     for (uint32_t i = 0; i < offers->n; i++) {
         const struct offer *o = offers->of[i];
         double size = bytes ? o->len : 1;
@@ -234,7 +215,8 @@ static double bucket_rank(const struct offers *offers, double rate, bool bytes, 
         if (o->lost)
             continue;
         used += size;
-        *fullest = MAX(*fullest, used);
+        if (used > most)
+            return 0;
     }
     return rank_of_lost(met, offers->n, POLICER_RANK, sure);
 }
@@ -292,7 +274,7 @@ static bool delay_grew(const struct offers *offers)
 
 static bool is_policer(const struct offers *offers)
 {
-    double rates[RATES_MAX], passed, sure, fullest;
+    double rates[RATES_MAX], passed, sure;
     struct met *met;
     bool found = false;
 
@@ -304,8 +286,9 @@ static bool is_policer(const struct offers *offers)
         uint32_t n = rates_guess(offers, bytes, rates, &passed);
 
         for (uint32_t i = 0; i < n && !found; i++)
-            found = bucket_rank(offers, rates[i], bytes, met, &sure, &fullest) >= POLICER_RANK &&
-                    sure >= POLICER_SURE && passed >= POLICER_BUCKETS * fullest;
+            found = bucket_rank(offers, rates[i], bytes, met, passed / POLICER_BUCKETS, &sure) >=
+                        POLICER_RANK &&
+                    sure >= POLICER_SURE;
     }
     g_free(met);
     return found;
