@@ -98,6 +98,18 @@ def stalled(number, name, cause, ms, slack=1.0, **more):
     return check
 
 
+def window(number, name, zero_ms, limited_ms, slack=0.1):
+    """A check: how long the receiver's window was closed, and limited the sender."""
+    def check(truth, answer):
+        if answer.made_from_truth:
+            return []
+        room = phase_of(answer, number, name).get("window", {})
+        return ["row %d, %s: window %s is %s, not %s ms" % (number, name, key, room.get(key), ms)
+                for key, ms in (("zero_s", zero_ms), ("limited_s", limited_ms))
+                if abs(room.get(key, -1) * 1e3 - ms) > slack]
+    return check
+
+
 def dialog(net, port, flow, lport=45000, at=START, close=MS, **kw):
     """A connection from the client to a port of the server; the caller adds the steps."""
     d = Dialog(net.sim, net.client, port, flow, close=close, **kw)
@@ -350,7 +362,7 @@ def l07c(seed):
 
 
 @scenario("L08", "reader stops for 800 ms", drops=0, checks=[
-    stalled(0, "download", "receiver", 824, 24.1)])
+    stalled(0, "download", "receiver", 824, 0.1), window(0, "download", 800, 848)])
 def l08(seed):
     net = l_net(seed)
     d = dialog(net, 80, "web", options=dict(window=60_000), close=None)

@@ -9,7 +9,7 @@ from net import MS, SEC, US, Element, Pkt, Router, Tap
 from packets import ACK, SYN, TCP
 from scenarios_b import PUBLIC, pat_rule
 from scenarios_l import (CLOCKS, START, V4, ask, dialog, exchange, l_net, phase_of, sealed,
-                         second, spoken, tls12, tls13, tls_phase, web)
+                         second, spoken, tls12, tls13, tls_phase, web, window)
 from story import Phase, Story, connect, first_byte, lookup, whole
 from topo import build, scenario
 
@@ -269,13 +269,14 @@ def main_cause(cause, least):
     return check
 
 
-@scenario("L17", "bulk transfer in slow start", drops=0, checks=[main_cause("congestion", 0.6)])
+@scenario("L17", "bulk transfer in slow start", drops=0,
+          checks=[main_cause("congestion", 0.6), window(0, "download", 0, 0)])
 def l17(seed):
     return web(l_net(seed), size=1_500_000, options=dict(window=1 << 22, quickack=False))
 
 
 @scenario("L17b", "bulk transfer into a window of 20 kB", drops=0,
-          checks=[main_cause("receiver", 0.7)])
+          checks=[main_cause("receiver", 0.7), window(0, "download", 0, 672)])
 def l17b(seed):
     return web(l_net(seed), size=600_000, options=dict(window=20_480, quickack=False))
 

@@ -146,6 +146,8 @@ static void way_events(struct corr_phases *phases, const struct corr_tcp *tcp,
         corr_phases_during(phases, way->sender, incident[i].time_ns, note_other, others);
         phase->shared |= others[1] != 0;
     }
+    if (own)
+        phase->room = corr_tcp_room(tcp, phase->flow, data_dir, from_ns, until_ns);
     stall = corr_tcp_stalls(tcp, phase->flow, data_dir, from_ns, until_ns, &n);
     for (uint32_t i = 0; i < n; i++)
         if (own || is_recovery(&stall[i]))

@@ -127,6 +127,7 @@ struct corr_phase {
     uint32_t events[CORR_TCP_EVENT_COUNT]; /* of its connection, while it lasted */
     bool shared;                           /* other transactions were under way at such a moment */
     uint32_t first_stall, n_stalls;        /* of stalls */
+    struct corr_tcp_room room;             /* that the receiver of its data gave while it lasted */
 };
 
 /*

@@ -89,15 +89,17 @@ struct corr_tcp_end {
     int64_t recover;   /* in repair until this byte is acknowledged */
     uint16_t recovery; /* CORR_TCP_BIT() of FAST or TIMEOUT; 0 */
     /* gaps */
-    int64_t sent_ns;        /* last frame with data; 0 none */
-    int64_t idle_from_ns;   /* nothing outstanding since; 0: something is */
-    int64_t closed_from_ns; /* less room than a segment since; 0 */
-    int64_t closed_ns;      /* ... and before, since sent_ns */
-    bool pushed, small;     /* what was sent then ended a write; was less than a segment */
-    uint32_t together;      /* segments sent along with the one before */
-    uint32_t max_frame;     /* most payload in a frame, */
-    uint8_t n_max_frames;   /* in how many frames (2: or more) */
-    uint16_t mss;           /* that this end announced; 0: unknown */
+    int64_t sent_ns;         /* last frame with data; 0 none */
+    int64_t idle_from_ns;    /* nothing outstanding since; 0: something is */
+    int64_t closed_from_ns;  /* less room than a segment since; 0 */
+    int64_t closed_ns;       /* ... and before, since sent_ns */
+    int64_t limited_from_ns; /* nearly all of the window outstanding since; 0 */
+    int64_t limited_to_ns;   /* ... until then, if it is no longer; 0 */
+    bool pushed, small;      /* what was sent then ended a write; was less than a segment */
+    uint32_t together;       /* segments sent along with the one before */
+    uint32_t max_frame;      /* most payload in a frame, */
+    uint8_t n_max_frames;    /* in how many frames (2: or more) */
+    uint16_t mss;            /* that this end announced; 0: unknown */
     int64_t min_rtt_ns, smooth_rtt_ns; /* of data to its ACK; 0: unknown */
     uint64_t flight_max;
     guint oldest; /* first in `sent` that is not acknowledged */
@@ -110,6 +112,7 @@ struct corr_tcp_end {
     GArray *gaps;           /* struct corr_tcp_gap */
     GArray *rtts, *ts_rtts; /* struct corr_rtt_sample */
     GArray *windows;        /* struct corr_tcp_window */
+    GArray *limits;         /* struct corr_tcp_limit */
 };
 
 /* When a time stamp value was seen first. */

@@ -208,6 +208,7 @@ static void ends_new(struct corr_tcp_end *end)
     end->rtts = g_array_new(FALSE, FALSE, sizeof(struct corr_rtt_sample));
     end->ts_rtts = g_array_new(FALSE, FALSE, sizeof(struct corr_rtt_sample));
     end->windows = g_array_new(FALSE, FALSE, sizeof(struct corr_tcp_window));
+    end->limits = g_array_new(FALSE, FALSE, sizeof(struct corr_tcp_limit));
 }
 
 static void ends_free(struct corr_tcp_end *end)
@@ -221,6 +222,7 @@ static void ends_free(struct corr_tcp_end *end)
     g_array_unref(end->rtts);
     g_array_unref(end->ts_rtts);
     g_array_unref(end->windows);
+    g_array_unref(end->limits);
 }
 
 /* Round trip of the handshake from a local flow to who gets this flow direction's data. */
@@ -285,6 +287,7 @@ struct corr_tcp *corr_tcp_new(const struct corr_result *r)
     tcp->stalls = g_array_new(FALSE, FALSE, sizeof(struct corr_tcp_stall));
     tcp->rtt_samples = g_array_new(FALSE, FALSE, sizeof(struct corr_rtt_sample));
     tcp->windows = g_array_new(FALSE, FALSE, sizeof(struct corr_tcp_window));
+    tcp->limits = g_array_new(FALSE, FALSE, sizeof(struct corr_tcp_limit));
     tcp->repeats = g_array_new(FALSE, FALSE, sizeof(struct corr_tcp_repeat));
 
     work.seen_as = g_new0(uint8_t, r->store->obs->len + 1);
@@ -333,11 +336,49 @@ void corr_tcp_free(struct corr_tcp *tcp)
     g_array_unref(tcp->stalls);
     g_array_unref(tcp->rtt_samples);
     g_array_unref(tcp->windows);
+    g_array_unref(tcp->limits);
     g_array_unref(tcp->repeats);
     g_free(tcp);
 }
 
 /* Questions. */
+
+/* The first of `n` that has not ended at `ns`: `end` tells when one ends, and ascends. */
+static uint32_t first_after(const void *list, size_t size, uint32_t n, int64_t ns,
+                            int64_t (*end)(const void *one))
+{
+    uint32_t from = 0, to = n;
+
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+
+        if (end((const char *)list + middle * size) > ns)
+            to = middle;
+        else
+            from = middle + 1;
+    }
+    return from;
+}
+
+static int64_t incident_end(const void *one)
+{
+    return ((const struct corr_tcp_incident *)one)->time_ns;
+}
+
+static int64_t stall_end(const void *one)
+{
+    return ((const struct corr_tcp_stall *)one)->to_ns;
+}
+
+static int64_t window_begin(const void *one)
+{
+    return ((const struct corr_tcp_window *)one)->time_ns;
+}
+
+static int64_t limit_end(const void *one)
+{
+    return ((const struct corr_tcp_limit *)one)->to_ns;
+}
 
 const struct corr_tcp_incident *corr_tcp_incidents(const struct corr_tcp *tcp, uint32_t flow,
                                                    unsigned data_dir, int64_t from_ns,
@@ -346,13 +387,11 @@ const struct corr_tcp_incident *corr_tcp_incidents(const struct corr_tcp *tcp, u
     const struct corr_tcp_way *way = corr_tcp_way_of(tcp, flow, data_dir);
     const struct corr_tcp_incident *first =
         &g_array_index(tcp->incidents, struct corr_tcp_incident, way->first_incident);
-    uint32_t from = 0, to;
+    int64_t before_ns = from_ns == INT64_MIN ? INT64_MIN : from_ns - 1;
+    uint32_t from = first_after(first, sizeof *first, way->n_incidents, before_ns, incident_end);
+    uint32_t to = first_after(first, sizeof *first, way->n_incidents, to_ns, incident_end);
 
-    while (from < way->n_incidents && first[from].time_ns < from_ns)
-        from++;
-    for (to = from; to < way->n_incidents && first[to].time_ns <= to_ns;)
-        to++;
-    *n = to - from;
+    *n = to > from ? to - from : 0;
     return first + from;
 }
 
@@ -363,20 +402,32 @@ const struct corr_tcp_stall *corr_tcp_stalls(const struct corr_tcp *tcp, uint32_
     const struct corr_tcp_way *way = corr_tcp_way_of(tcp, flow, data_dir);
     const struct corr_tcp_stall *first =
         &g_array_index(tcp->stalls, struct corr_tcp_stall, way->first_stall);
-    uint32_t from = 0, to;
+    uint32_t from = first_after(first, sizeof *first, way->n_stalls, from_ns, stall_end), to;
 
-    while (from < way->n_stalls && first[from].to_ns <= from_ns)
-        from++;
     for (to = from; to < way->n_stalls && first[to].from_ns < to_ns;)
         to++;
     *n = to - from;
     return first + from;
 }
 
+/* How long of [from, to] the window limited a side's sender. */
+static int64_t limited_in(const struct corr_tcp *tcp, const struct corr_tcp_side *side,
+                          int64_t from_ns, int64_t to_ns)
+{
+    const struct corr_tcp_limit *limits =
+        &g_array_index(tcp->limits, struct corr_tcp_limit, side->first_limit);
+    int64_t sum = 0;
+
+    for (uint32_t i = first_after(limits, sizeof *limits, side->n_limits, from_ns, limit_end);
+         i < side->n_limits && limits[i].from_ns < to_ns; i++)
+        sum += MIN(limits[i].to_ns, to_ns) - MAX(limits[i].from_ns, from_ns);
+    return sum;
+}
+
 struct corr_tcp_room corr_tcp_room(const struct corr_tcp *tcp, uint32_t flow, unsigned data_dir,
                                    int64_t from_ns, int64_t to_ns)
 {
-    uint32_t conv = corr_tcp_way_of(tcp, flow, data_dir)->sender;
+    uint32_t conv = corr_tcp_way_of(tcp, flow, data_dir)->sender, i;
     struct corr_tcp_room room = {.known = false};
 
     if (conv == CORR_NONE)
@@ -385,11 +436,11 @@ struct corr_tcp_room corr_tcp_room(const struct corr_tcp *tcp, uint32_t flow, un
     const struct corr_tcp_window *w =
         &g_array_index(tcp->windows, struct corr_tcp_window, side->first_window);
 
-    for (uint32_t i = 0; i < side->n_windows && w[i].time_ns <= to_ns; i++) {
+    /* From the one that holds at `from`, if any, to the last one that begins before `to`. */
+    i = first_after(w, sizeof *w, side->n_windows, from_ns, window_begin);
+    for (i = i > 0 ? i - 1 : 0; i < side->n_windows && w[i].time_ns <= to_ns; i++) {
         int64_t end = i + 1 < side->n_windows ? MIN(w[i + 1].time_ns, to_ns) : to_ns;
 
-        if (end < from_ns || (end == from_ns && i + 1 < side->n_windows && end < to_ns))
-            continue;
         if (!w[i].known)
             return (struct corr_tcp_room){.known = false};
         room.min_bytes = room.known ? MIN(room.min_bytes, w[i].bytes) : w[i].bytes;
@@ -398,6 +449,8 @@ struct corr_tcp_room corr_tcp_room(const struct corr_tcp *tcp, uint32_t flow, un
         if (w[i].bytes == 0)
             room.zero_ns += end - MAX(w[i].time_ns, from_ns);
     }
+    if (room.known)
+        room.limited_ns = limited_in(tcp, corr_tcp_side_at(tcp, conv, data_dir), from_ns, to_ns);
     return room;
 }
 

@@ -125,6 +125,7 @@ struct corr_tcp_side {
                                       survives retransmissions (RFC 7323, section 4) */
     uint32_t first_sample, n_samples; /* of data_rtt: in rtt_samples */
     uint32_t first_window, n_windows; /* windows that its sender advertised: in windows */
+    uint32_t first_limit, n_limits;   /* when the peer's window limited its sender: in limits */
 };
 
 struct corr_rtt_sample {
@@ -137,6 +138,14 @@ struct corr_tcp_window {
     int64_t time_ns;
     uint32_t bytes;
     bool known; /* false: its scale was not seen, and it is not 0 */
+};
+
+/*
+ * A while in which at least nine tenths of the receiver's window were outstanding,
+ * for longer than a round trip: the sender was limited by the window.
+ */
+struct corr_tcp_limit {
+    int64_t from_ns, to_ns; /* at the side's point */
 };
 
 /* One local flow. */
@@ -212,6 +221,7 @@ struct corr_tcp {
     GArray *stalls;      /* struct corr_tcp_stall; by flow, data_dir, time */
     GArray *rtt_samples; /* struct corr_rtt_sample; by side, time */
     GArray *windows;     /* struct corr_tcp_window; by side, time */
+    GArray *limits;      /* struct corr_tcp_limit; by side, time */
     GArray *repeats;     /* struct corr_tcp_repeat; by observation */
 };
 
@@ -276,7 +286,8 @@ const struct corr_tcp_stall *corr_tcp_stalls(const struct corr_tcp *tcp, uint32_
 struct corr_tcp_room {
     bool known; /* a window was seen, and its scale is known */
     uint32_t min_bytes, max_bytes;
-    int64_t zero_ns; /* time at zero */
+    int64_t zero_ns;    /* time at zero */
+    int64_t limited_ns; /* time in which it limited the sender: struct corr_tcp_limit */
 };
 struct corr_tcp_room corr_tcp_room(const struct corr_tcp *tcp, uint32_t flow, unsigned data_dir,
                                    int64_t from_ns, int64_t to_ns);

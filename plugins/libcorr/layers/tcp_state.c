@@ -12,6 +12,7 @@
 
 #define ACK_AHEAD_MAX (INT64_C(1) << 30) /* no window is larger: RFC 7323, section 2.3 */
 #define OPTIONS_MAX 40u                  /* that a segment may be shorter than the MSS: RFC 6691 */
+#define LIMIT_PAUSE_NS 1000000           /* that a host takes to fill the room that an ACK made */
 #define HOLES_MAX 4096                   /* of a capture with more, the oldest are forgotten */
 
 static bool has(const struct corr_tcp_step *s, unsigned bit)
@@ -153,6 +154,33 @@ static void watch_window(struct corr_tcp_end *fwd, const struct corr_tcp_end *re
         fwd->closed_ns += now - fwd->closed_from_ns;
         fwd->closed_from_ns = 0;
     }
+}
+
+static void limit_close(struct corr_tcp_end *fwd, int64_t to_ns)
+{
+    struct corr_tcp_limit limit = {fwd->limited_from_ns, to_ns};
+
+    if (fwd->limited_from_ns != 0 && fwd->min_rtt_ns > 0 && to_ns - limit.from_ns > fwd->min_rtt_ns)
+        g_array_append_val(fwd->limits, limit);
+    fwd->limited_from_ns = fwd->limited_to_ns = 0;
+}
+
+/* Does the window limit the sender?  Each acknowledgement makes room, for as long as it takes
+ * to fill it. */
+static void watch_limit(struct corr_tcp_end *fwd, const struct corr_tcp_end *rev, int64_t now)
+{
+    int64_t left;
+    bool limited = room_left(fwd, rev, &left) && left * 10 <= rev->room;
+
+    if (fwd->limited_to_ns != 0 &&
+        now - fwd->limited_to_ns > MAX(LIMIT_PAUSE_NS, fwd->min_rtt_ns / 4))
+        limit_close(fwd, fwd->limited_to_ns);
+    if (!limited && fwd->limited_from_ns != 0 && fwd->limited_to_ns == 0)
+        fwd->limited_to_ns = now;
+    if (limited)
+        fwd->limited_to_ns = 0;
+    if (limited && fwd->limited_from_ns == 0)
+        fwd->limited_from_ns = now;
 }
 
 /* The frame has data: how long did its sender send none, and in which state was it then? */
@@ -345,6 +373,8 @@ static void take_frame(struct corr_tcp_work *work, uint32_t conv, uint32_t i)
     corr_tcp_take_stamps(&s);
     corr_tcp_take_window(&s);
     watch_window(rev, fwd, s.time_ns);
+    watch_limit(fwd, rev, s.time_ns);
+    watch_limit(rev, fwd, s.time_ns);
     if (s.ack) {
         fwd->has_ack = true;
         fwd->ack = obs->ack;
@@ -367,6 +397,7 @@ static void end_reset(struct corr_tcp_end *end)
         .rtts = end->rtts,
         .ts_rtts = end->ts_rtts,
         .windows = end->windows,
+        .limits = end->limits,
     };
 
     *end = empty;
@@ -379,14 +410,16 @@ static void end_reset(struct corr_tcp_end *end)
     g_array_set_size(end->rtts, 0);
     g_array_set_size(end->ts_rtts, 0);
     g_array_set_size(end->windows, 0);
+    g_array_set_size(end->limits, 0);
 }
 
-static void finish_side(struct corr_tcp_work *work, uint32_t conv, unsigned dir)
+static void finish_side(struct corr_tcp_work *work, uint32_t conv, unsigned dir, int64_t last_ns)
 {
     struct corr_tcp *tcp = work->tcp;
     struct corr_tcp_end *end = &work->ends[dir];
     struct corr_tcp_side *side = &g_array_index(tcp->sides, struct corr_tcp_side, conv * 2 + dir);
 
+    limit_close(end, end->limited_to_ns != 0 ? end->limited_to_ns : last_ns);
     side->has_scale = end->scale_known;
     side->scale = end->scale;
     side->has_mss = end->mss != 0;
@@ -395,6 +428,9 @@ static void finish_side(struct corr_tcp_work *work, uint32_t conv, unsigned dir)
     side->first_window = tcp->windows->len;
     side->n_windows = end->windows->len;
     g_array_append_vals(tcp->windows, end->windows->data, end->windows->len);
+    side->first_limit = tcp->limits->len;
+    side->n_limits = end->limits->len;
+    g_array_append_vals(tcp->limits, end->limits->data, end->limits->len);
     side->first_sample = tcp->rtt_samples->len;
     side->n_samples = end->rtts->len;
     g_array_append_vals(tcp->rtt_samples, end->rtts->data, end->rtts->len);
@@ -404,11 +440,15 @@ static void finish_side(struct corr_tcp_work *work, uint32_t conv, unsigned dir)
 
 void corr_tcp_follow(struct corr_tcp_work *work, uint32_t conv)
 {
+    int64_t last_ns = 0;
+
     end_reset(&work->ends[0]);
     end_reset(&work->ends[1]);
     memset(&work->shake, 0, sizeof work->shake);
-    for (uint32_t k = work->start[conv]; k < work->start[conv + 1]; k++)
+    for (uint32_t k = work->start[conv]; k < work->start[conv + 1]; k++) {
         take_frame(work, conv, work->by_conv[k]);
-    finish_side(work, conv, 0);
-    finish_side(work, conv, 1);
+        last_ns = corr_store_obs(work->r->store, work->by_conv[k])->time_ns;
+    }
+    finish_side(work, conv, 0, last_ns);
+    finish_side(work, conv, 1, last_ns);
 }

@@ -14,6 +14,8 @@ static const struct corr_column corr_event_columns[] = {CORR_TCP_EVENTS(CORR_EVE
                                                             CORR_COLUMN_END};
 static const struct corr_column corr_stall_columns[] = {CORR_STALL_COLUMNS(CORR_COLUMN_INIT)
                                                             CORR_COLUMN_END};
+static const struct corr_column corr_room_columns[] = {CORR_ROOM_COLUMNS(CORR_COLUMN_INIT)
+                                                           CORR_COLUMN_END};
 static const struct corr_column corr_phase_columns[] = {CORR_PHASE_COLUMNS(CORR_COLUMN_INIT)
                                                             CORR_COLUMN_END};
 static const struct corr_column columns[] = {CORR_PHASES_TABLE_COLUMNS(CORR_COLUMN_INIT)
@@ -84,6 +86,19 @@ static void add_events(const struct corr_phases *phases, const struct corr_phase
     }
 }
 
+static void add_room(const struct corr_tcp_room *room, struct corr_row *row)
+{
+    struct corr_row *sub;
+
+    if (!room->known)
+        return;
+    sub = corr_cell_add_row(row, C_PHASE_ROOM, corr_room_columns);
+    corr_cell_set_count(sub, C_ROOM_MIN, room->min_bytes);
+    corr_cell_set_count(sub, C_ROOM_MAX, room->max_bytes);
+    corr_cell_set_time(sub, C_ROOM_ZERO, room->zero_ns);
+    corr_cell_set_time(sub, C_ROOM_LIMITED, room->limited_ns);
+}
+
 static void add_phases(const struct corr_phases *phases, const struct corr_transaction *t,
                        struct corr_row *row)
 {
@@ -104,6 +119,7 @@ static void add_phases(const struct corr_phases *phases, const struct corr_trans
                                  (double)phase->duration_ns / (double)t->total_ns);
         corr_cell_set_count(sub, C_PHASE_RETRANS, phase->retransmissions);
         add_events(phases, phase, sub);
+        add_room(&phase->room, sub);
         add_split(phases, phase, sub);
     }
 }

@@ -37,6 +37,13 @@
     X(STALL_AFTER,  "lost_after",  NULL, TEXT,  COLUMN, NULL, "Loss: between this point ...")      \
     X(STALL_BEFORE, "lost_before", NULL, TEXT,  COLUMN, NULL, "... and this one")
 
+#define CORR_ROOM_COLUMNS(X)                                                                       \
+    X(ROOM_MIN,     "min_bytes", NULL, COUNT, COLUMN, NULL, "The smallest")                        \
+    X(ROOM_MAX,     "max_bytes", NULL, COUNT, COLUMN, NULL, "The largest")                         \
+    X(ROOM_ZERO,    "zero_s",    NULL, TIME,  COLUMN, NULL, "How long it was closed")              \
+    X(ROOM_LIMITED, "limited_s", NULL, TIME,  COLUMN, NULL,                                        \
+      "How long it limited the sender: at least 90 % of it outstanding, for over a round trip")
+
 #define CORR_PHASE_COLUMNS(X)                                                                      \
     X(PHASE_NAME,     "name",       NULL, TEXT,   COLUMN, NULL,                                    \
       "dns, connect, proxy, starttls, tls, request, server, download: corr.phase")                 \
@@ -56,6 +63,8 @@
       "Other transactions were under way on the connection, too")                                  \
     X(PHASE_STALLS,   "stalls",     NULL, OBJECTS, COLUMN, corr_stall_columns,                     \
       "Why the sender of its data waited")                                                         \
+    X(PHASE_ROOM,     "window",     NULL, OBJECT, COLUMN, corr_room_columns,                       \
+      "Window of the receiver of its data, at the point nearest the sender")                       \
     X(PHASE_SPLIT,    "split",      NULL, OBJECT, COLUMN, corr_split_columns,                      \
       "Where the time went, exact without any clock: the sum is the duration")
 
@@ -114,6 +123,7 @@
 enum { CORR_SHARE_COLUMNS(CORR_COLUMN_ENUM) };
 enum { CORR_SPLIT_COLUMNS(CORR_COLUMN_ENUM) };
 enum { CORR_STALL_COLUMNS(CORR_COLUMN_ENUM) };
+enum { CORR_ROOM_COLUMNS(CORR_COLUMN_ENUM) };
 enum { CORR_PHASE_COLUMNS(CORR_COLUMN_ENUM) };
 enum { CORR_PHASES_TABLE_COLUMNS(CORR_COLUMN_ENUM) };
 

@@ -268,6 +268,14 @@ static void append_troubles(const struct corr_row *phase, GString *out)
             g_string_append_printf(text, " %s > %s", stall->cells[C_STALL_AFTER].text,
                                    stall->cells[C_STALL_BEFORE].text);
     }
+    if (phase->cells[C_PHASE_ROOM].present) {
+        int64_t zero_ns = sub_row(&phase->cells[C_PHASE_ROOM], 0)->cells[C_ROOM_ZERO].time_ns;
+
+        if (zero_ns > 0) {
+            g_string_append(text, text->len > 0 ? "; window closed for " : "window closed for ");
+            corr_text_time(zero_ns, text);
+        }
+    }
     if (text->len > 0) {
         g_autoptr(GString) shown = g_string_new(NULL);
 
