@@ -46,6 +46,7 @@ static void result_free(struct corr_result *result)
     g_array_unref(result->groups);
     g_array_unref(result->links);
     g_array_unref(result->handed);
+    g_array_unref(result->rivals);
     g_array_unref(result->injected);
     g_array_unref(result->upstream);
     g_ptr_array_unref(result->missed);
@@ -137,6 +138,7 @@ static void settle(struct corr_engine *engine, const struct corr_live *live)
     result->links = g_array_new(FALSE, FALSE, sizeof(struct corr_app_link));
     result->handed = g_array_new(FALSE, FALSE, sizeof(struct corr_handed));
     result->collapsed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    result->rivals = g_array_new(FALSE, FALSE, sizeof(struct corr_rival));
     result->injected = g_array_new(FALSE, FALSE, sizeof(struct corr_injected));
     result->upstream = g_array_new(FALSE, FALSE, sizeof(struct corr_upstream));
     result->missed = g_ptr_array_new_with_free_func(missed_free);

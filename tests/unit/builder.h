@@ -43,6 +43,7 @@ static inline void builder_init(struct builder *b)
     b->result.sightings = g_array_new(FALSE, FALSE, sizeof(struct corr_sighting));
     b->result.convs = g_array_new(FALSE, FALSE, sizeof(struct corr_conv));
     b->result.flows = g_array_new(FALSE, FALSE, sizeof(struct corr_flow));
+    b->result.rivals = g_array_new(FALSE, FALSE, sizeof(struct corr_rival));
     b->result.injected = g_array_new(FALSE, FALSE, sizeof(struct corr_injected));
     b->result.upstream = g_array_new(FALSE, FALSE, sizeof(struct corr_upstream));
     b->result.groups = g_array_new(FALSE, FALSE, sizeof(struct corr_group));

@@ -97,6 +97,47 @@ static void by_delay(void)
     retransmission(0, 0, 0, 0, true);
 }
 
+/* A frame that is asked why names the candidates that it beat, and by what. */
+static void the_rivals_are_named(void)
+{
+    struct stage s = stage_new(MS(2));
+    uint32_t one = walk(s.w, &s.way, MS(100), segment(40, 1000), 2);
+    uint32_t two = walk(s.w, &s.way, MS(320), segment(41, 1220), 2);
+    uint32_t three = walk(s.w, &s.way, MS(440), segment(0x2a, 1340), 2);
+    g_autofree char *named = NULL;
+
+    background(&s, MS(20), 30, 0);
+    world_run(s.w);
+    named = g_strdup_printf("aligned: same TCP sequence numbers and 500 bytes at 2 points, told "
+                            "apart by IP identification 0x002a, time stamp 1340; not frames %u "
+                            "and %u here, which are equal but for that",
+                            world_number(s.w, one + 1), world_number(s.w, two + 1));
+    assert_world_field(s.w, three + 1, why, named);
+    world_free(s.w);
+}
+
+static void the_rivals_of_the_ambiguous_are_named(void)
+{
+    struct stage s = stage_new(MS(2));
+    struct shape p = udp(1, 5000, 2, 53, 4);
+    uint32_t at_a[2], lost;
+    g_autofree char *named = NULL;
+
+    background(&s, MS(20), 30, MS(9));
+    p.ip_id = 0;
+    p.df = true;
+    for (unsigned i = 0; i < 2; i++)
+        at_a[i] = world_see(s.w, 0, MS(100) + US(20) * i, &p);
+    lost = world_see(s.w, 1, MS(104), &p);
+    world_run(s.w);
+    g_assert_true(world_packet_of(s.w, lost)->ambiguous);
+    named = g_strdup_printf("ambiguous: 2 equal packets at one point, nobody could tell which is "
+                            "which: frame %u here could be it, too",
+                            world_number(s.w, at_a[1]));
+    assert_world_field(s.w, at_a[0], why, named);
+    world_free(s.w);
+}
+
 /* Identical datagrams, one of which is lost: `spacing` against `jitter`.  A queue keeps order. */
 static void identical(int64_t spacing_ns, int64_t jitter_ns, bool queue, bool told_apart)
 {
@@ -276,7 +317,8 @@ void add_assign_tests(void)
     g_test_add_func("/match/assign/a retransmission is another packet: told by delay only",
                     by_delay);
     g_test_add_func("/match/assign/identical datagrams further apart than jitter are exact, "
-                    "with loss", identical_far_apart);
+                    "with loss",
+                    identical_far_apart);
     g_test_add_func("/match/assign/identical datagrams closer than jitter are ambiguous",
                     identical_close);
     g_test_add_func("/match/assign/identical datagrams that the network reorders: no wrong pair",
@@ -287,4 +329,6 @@ void add_assign_tests(void)
     g_test_add_func("/match/assign/equal packets in order, none lost", in_order_without_loss);
     g_test_add_func("/match/assign/numbered copies may be reordered", reordered_but_numbered);
     g_test_add_func("/match/assign/the capture itself numbers packets", numbered_by_the_capture);
+    g_test_add_func("/match/assign/rivals", the_rivals_are_named);
+    g_test_add_func("/match/assign/rivals-ambiguous", the_rivals_of_the_ambiguous_are_named);
 }

@@ -171,7 +171,11 @@ static void test_request_and_reply(void)
     assert_field(view, match_id, "1");
     assert_field(view, match_count, "4");
     assert_field(view, method, "exact");
-    assert_field(view, why, "exact: same content and no other packet like it, at 4 points");
+    assert_field(
+        view, why,
+        "exact: same TCP sequence numbers and length (100 bytes, not captured everywhere) at 4 "
+        "points, and no other packet like it; undone: SNAT "
+        "192.168.1.10:54321 -> 203.0.113.7:18311");
     assert_field(view, ambiguous, NULL);
     assert_field(view, hop, "3");
     assert_field(view, path, "client > lan > wan > server");

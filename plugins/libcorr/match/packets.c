@@ -16,6 +16,7 @@ struct draft {
     int64_t from, to;
     uint32_t frame; /* lowest frame number */
     uint32_t len;
+    uint32_t rival; /* draft of the same content; CORR_NONE */
     uint8_t dir, method, kind, candidates;
     bool ambiguous;
     bool slice; /* from and to are bytes of a super-datagram: they put its packets in order */
@@ -41,6 +42,7 @@ static void draft_add(const struct corr_work *work, struct drafting *d, struct d
     draft.first = d->drafted->len;
     draft.n = n;
     draft.frame = UINT32_MAX;
+    draft.rival = CORR_NONE;
     draft.kind = corr_store_obs(work->store, obs[0])->kind;
     for (uint32_t i = 0; i < n; i++)
         draft.frame = MIN(draft.frame, corr_store_obs(work->store, obs[i])->frame);
@@ -48,8 +50,9 @@ static void draft_add(const struct corr_work *work, struct drafting *d, struct d
     g_array_append_val(d->drafts, draft);
 }
 
-static void range_draft(const struct corr_work *work, struct drafting *d, struct draft draft,
-                        const uint32_t *obs, uint32_t n)
+/* The draft that the range is a part of now. */
+static uint32_t range_draft(const struct corr_work *work, struct drafting *d, struct draft draft,
+                            const uint32_t *obs, uint32_t n)
 {
     uint32_t before = d->latest[obs[0]];
 
@@ -60,13 +63,14 @@ static void range_draft(const struct corr_work *work, struct drafting *d, struct
             same_frames(d, last, obs, n)) {
             last->to = draft.to;
             last->len = (uint32_t)(last->to - last->from);
-            return;
+            return before;
         }
     }
     draft.len = (uint32_t)(draft.to - draft.from);
     draft_add(work, d, draft, obs, n);
     for (uint32_t i = 0; i < n; i++)
         d->latest[obs[i]] = d->drafts->len - 1;
+    return d->drafts->len - 1;
 }
 
 /* One frame's share of a datagram. */
@@ -161,8 +165,9 @@ static void datagram_draft(const struct corr_work *work, struct drafting *d,
     g_array_unref(obs);
 }
 
-static void instance_draft(const struct corr_work *work, struct drafting *d,
-                           const struct corr_instance *instance)
+/* The draft that the instance is (a part of) now; of several the first. */
+static uint32_t instance_draft(const struct corr_work *work, struct drafting *d,
+                               const struct corr_instance *instance)
 {
     const struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, instance->cell);
     const uint32_t *obs = &g_array_index(work->chosen, uint32_t, instance->first);
@@ -177,6 +182,7 @@ static void instance_draft(const struct corr_work *work, struct drafting *d,
         .len = corr_store_obs(work->store, obs[0])->len,
         .slice = !cell->range && cell->to > cell->from,
     };
+    uint32_t at = d->drafts->len;
     bool fragmented = false;
 
     if (draft.slice)
@@ -186,9 +192,69 @@ static void instance_draft(const struct corr_work *work, struct drafting *d,
     if (fragmented)
         datagram_draft(work, d, &draft, obs, instance->n);
     else if (cell->range)
-        range_draft(work, d, draft, obs, instance->n);
+        at = range_draft(work, d, draft, obs, instance->n);
     else
         draft_add(work, d, draft, obs, instance->n);
+    return MIN(at, d->drafts->len - 1);
+}
+
+/* Every instance of a cell has the content of the others: a ring leads through their drafts. */
+static void instances_draft(const struct corr_work *work, struct drafting *d)
+{
+    uint32_t cell = CORR_NONE, first = CORR_NONE, last = CORR_NONE;
+
+    for (uint32_t i = 0; i <= work->instances->len; i++) {
+        const struct corr_instance *at = &g_array_index(work->instances, struct corr_instance, i);
+        uint32_t draft;
+
+        if (i == work->instances->len || at->cell != cell) {
+            if (first != last && g_array_index(d->drafts, struct draft, first).rival == CORR_NONE)
+                g_array_index(d->drafts, struct draft, first).rival = last;
+            if (i == work->instances->len)
+                break;
+            cell = at->cell;
+            first = last = instance_draft(work, d, at);
+            continue;
+        }
+        draft = instance_draft(work, d, at);
+        if (draft != last && g_array_index(d->drafts, struct draft, draft).rival == CORR_NONE)
+            g_array_index(d->drafts, struct draft, draft).rival = last;
+        last = draft;
+    }
+}
+
+static void rivals_find(struct corr_result *result, const GArray *drafts, const uint32_t *order)
+{
+    uint32_t *place = g_new(uint32_t, drafts->len + 1);
+
+    g_array_set_size(result->rivals, 0);
+    for (uint32_t i = 0; i < drafts->len; i++)
+        place[order[i]] = i;
+    for (uint32_t i = 0; i < drafts->len; i++) {
+        uint32_t next = g_array_index(drafts, struct draft, order[i]).rival;
+        struct corr_rival rival = {i, next == CORR_NONE ? CORR_NONE : place[next]};
+
+        if (next != CORR_NONE)
+            g_array_append_val(result->rivals, rival);
+    }
+    g_free(place);
+}
+
+uint32_t corr_result_rival(const struct corr_result *r, uint32_t packet)
+{
+    uint32_t lo = 0, hi = r->rivals->len;
+
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (g_array_index(r->rivals, struct corr_rival, mid).packet < packet)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (lo == r->rivals->len || g_array_index(r->rivals, struct corr_rival, lo).packet != packet)
+        return CORR_NONE;
+    return g_array_index(r->rivals, struct corr_rival, lo).next;
 }
 
 /* Drafts by (lowest frame, first byte); a bucket per frame, and few drafts in each. */
@@ -392,8 +458,7 @@ void corr_packets_build(struct corr_work *work)
             d.next_piece[i] = d.next_piece[work->head[i]];
             d.next_piece[work->head[i]] = i;
         }
-    for (uint32_t i = 0; i < work->instances->len; i++)
-        instance_draft(work, &d, &g_array_index(work->instances, struct corr_instance, i));
+    instances_draft(work, &d);
     for (uint32_t i = n; i-- > 0;)
         if (work->duplicate[i] != CORR_NONE) {
             d.next_copy[i] = d.next_copy[work->duplicate[i]];
@@ -405,6 +470,7 @@ void corr_packets_build(struct corr_work *work)
     for (uint32_t i = 0; i < d.drafts->len; i++)
         packet_add(work, &d, &g_array_index(d.drafts, struct draft, order[i]));
     sightings_index(work);
+    rivals_find(result, d.drafts, order);
     g_free(order);
     g_free(d.latest);
     g_free(d.next_copy);

@@ -116,6 +116,12 @@ struct corr_group {
     uint32_t frame;        /* first frame of the group */
 };
 
+/* A packet of which others have the same content: `next` is one of them; following it leads to all
+ * of them and back. */
+struct corr_rival {
+    uint32_t packet, next;
+};
+
 /* A packet that was made on the way of its flow, after this point and before its first sighting. */
 struct corr_injected {
     uint32_t packet, after;
@@ -234,6 +240,7 @@ struct corr_result {
     GArray *links;          /* struct corr_app_link, by (front, back, how) */
     GArray *handed;         /* struct corr_handed, by (leave, enter) */
     GArray *latencies;      /* struct corr_latency by sighting, where no clock tells; else NULL */
+    GArray *rivals;         /* struct corr_rival, by packet: where there was a choice */
     GArray *injected;       /* struct corr_injected, by packet */
     GArray *upstream;       /* struct corr_upstream, by packet */
     GPtrArray *missed;      /* GArray of uint32_t points */
@@ -264,6 +271,9 @@ static inline const struct corr_obs *corr_result_obs(const struct corr_result *r
 {
     return corr_store_obs(r->store, s->obs);
 }
+
+/* A packet of the same content as this one; CORR_NONE if there was no choice. */
+uint32_t corr_result_rival(const struct corr_result *r, uint32_t packet);
 
 /* How long a step took: the true value lies within ns +- error_ns; valid if `known`. */
 struct corr_latency {
