@@ -181,6 +181,7 @@ L06 resolver@srv
 L06b lookup_again window@srv
 L07 server@srv
 L08 receiver slow_reader
+L08b receiver slow_reader
 L09 loss@fw>nic repair@fw>nic slow_by_loss@fw>nic
 L09b loss@srv>fw repair@srv>fw
 L09c loss@nic>fw repair@nic>fw slow_by_loss@nic>fw

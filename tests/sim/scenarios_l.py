@@ -110,6 +110,17 @@ def window(number, name, zero_ms, limited_ms, slack=0.1):
     return check
 
 
+def split(number, name, **ms):
+    """A check: parts of a phase's split, such as client_s=800."""
+    def check(truth, answer):
+        if answer.made_from_truth:
+            return []
+        got = phase_of(answer, number, name).get("split", {})
+        return ["row %d, %s: %s is %s, not %s ms" % (number, name, key, got.get(key), want)
+                for key, want in ms.items() if abs(got.get(key, -1) * 1e3 - want) > 0.1]
+    return check
+
+
 def dialog(net, port, flow, lport=45000, at=START, close=MS, **kw):
     """A connection from the client to a port of the server; the caller adds the steps."""
     d = Dialog(net.sim, net.client, port, flow, close=close, **kw)
@@ -361,30 +372,34 @@ def l07c(seed):
     return net
 
 
-@scenario("L08", "reader stops for 800 ms", drops=0, checks=[
-    stalled(0, "download", "receiver", 824, 0.1), window(0, "download", 800, 848)])
-def l08(seed):
-    net = l_net(seed)
-    d = dialog(net, 80, "web", options=dict(window=60_000), close=None)
-    q, r = exchange(d, l7.get("/big"), l7.response("big", 200_000), 20 * MS)
+def stop_reading(net, d, who, start, pause):
+    """The program takes nothing from `start` bytes on, for a while after its window of 60 kB has
+    closed."""
     state = {}
 
     def slow(conn, got):
-        """The program takes nothing from 100 kB on, for 800 ms after the window has closed."""
-        if state.get("done") or got < 100_000:
+        if state.get("done") or got < start:
             return
-        left = 160_000 - got
-        conn.window = max(0, left)
-        if left <= 0 or left < conn.mss:
-            conn.window = 0
+        left = start + 60_000 - got
+        conn.window = left if left >= conn.mss else 0
         if conn.window == 0 and "closed" not in state:
             state["closed"] = net.sim.now
-            net.sim.after(800 * MS, reopen, conn)
+            net.sim.after(pause, reopen, conn)
 
     def reopen(conn):
         state["done"] = True
         conn.set_window(60_000)
-    d.on_data[CLIENT] = slow
+    d.on_data[who] = slow
+
+
+@scenario("L08", "reader stops for 800 ms", drops=0, checks=[
+    stalled(0, "download", "receiver", 824, 0.1), window(0, "download", 800, 848),
+    split(0, "download", client_s=800, server_s=96)])
+def l08(seed):
+    net = l_net(seed)
+    d = dialog(net, 80, "web", options=dict(window=60_000), close=None)
+    q, r = exchange(d, l7.get("/big"), l7.response("big", 200_000), 20 * MS)
+    stop_reading(net, d, CLIENT, 100_000, 800 * MS)
     net.finish()
     story = Story("http", "web", connect(net.sim, "web"), *spoken(d, q, r))
     story.phases[-1].info["judge_split"] = False
@@ -416,6 +431,21 @@ def l09b(seed):
 @scenario("L09c", "the request is lost nic > fw, and sent again", drops=1)
 def l09c(seed):
     return lossy(seed, packets_of("web", CLIENT, (2,)))
+
+
+@scenario("L08b", "the server's program stops reading an upload for 300 ms", drops=0, checks=[
+    split(0, "request", server_s=300)])
+def l08b(seed):
+    net = l_net(seed)
+    d = dialog(net, 80, "web", server_options=dict(window=60_000, quickack=True), close=None)
+    q, r = exchange(d, l7.get("/in", method="POST", body=l7.content("up", size=150_000)),
+                    l7.response("ok", 500), 20 * MS)
+    stop_reading(net, d, SERVER, 70_000, 300 * MS)
+    net.finish()
+    story = Story("http", "web", connect(net.sim, "web"), *spoken(d, q, r))
+    story.phases[1].info["judge_split"] = False
+    net.stories.append(story)
+    return net
 
 
 @scenario("L10", "three requests in a pipeline; the first response is slow", drops=0)

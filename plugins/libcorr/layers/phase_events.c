@@ -154,6 +154,35 @@ static void way_events(struct corr_phases *phases, const struct corr_tcp *tcp,
             stall_add(phases, phase, &stall[i], from_ns, until_ns);
 }
 
+/*
+ * A sender that waits for room at the receiver does not take its time: what the
+ * receiver's own point shows as closed, up to what the sender waited, changes sides.
+ */
+static void closed_moves(const struct corr_phases *phases, const struct corr_tcp *tcp,
+                         struct corr_phase *phase)
+{
+    bool download = phase->name == CORR_PHASE_DOWNLOAD;
+    uint32_t conv =
+        download ? phase->conv : corr_tcp_way_of(tcp, phase->flow, phase->data_dir)->receiver;
+    int64_t *from = download ? &phase->server_ns : &phase->client_ns;
+    int64_t *to = download ? &phase->client_ns : &phase->server_ns;
+    int64_t waited_ns = 0, closed_ns;
+    struct corr_phase_span span;
+
+    for (uint32_t i = phase->first_stall; i < phase->first_stall + phase->n_stalls; i++) {
+        const struct corr_phase_stall *stall =
+            &g_array_index(phases->stalls, struct corr_phase_stall, i);
+
+        waited_ns += stall->cause == CORR_TCP_STALL_RECEIVER ? stall->time_ns : 0;
+    }
+    if (waited_ns == 0 || conv == CORR_NONE || !corr_phases_span(phases, phase, conv, &span))
+        return;
+    closed_ns = corr_tcp_closed(tcp, conv, !phase->data_dir, span.begin.time_ns, span.end.time_ns);
+    closed_ns = MIN(closed_ns, MIN(waited_ns, *from));
+    *from -= closed_ns;
+    *to += closed_ns;
+}
+
 void corr_phases_count_events(struct corr_phases *phases)
 {
     const struct corr_tcp *tcp = corr_layers_tcp(phases->result);
@@ -167,5 +196,7 @@ void corr_phases_count_events(struct corr_phases *phases)
             continue;
         way_events(phases, tcp, phase, phase->data_dir);
         way_events(phases, tcp, phase, !phase->data_dir);
+        if (phase->name == CORR_PHASE_DOWNLOAD || phase->name == CORR_PHASE_REQUEST)
+            closed_moves(phases, tcp, phase);
     }
 }

@@ -12,8 +12,10 @@
  * point i + 1 does not is the segment between them; what the last point
  * measures is the server, and all behind that point.  From a moment of the
  * server to one of the client, what the first point measures is the client.
- * Their sum is the duration.  A point that did not see one of the two moments
- * is left out of that turn: the segments on both sides of it are then one.
+ * While data is sent, the time in which its receiver's window was closed is the
+ * receiver's, as the point nearest to it shows.  Their sum is the duration.  A
+ * point that did not see one of the two moments is left out of that turn: the
+ * segments on both sides of it are then one.
  *
  * Phases are made from a settled result when somebody asks for them.
  */

@@ -424,20 +424,16 @@ static int64_t limited_in(const struct corr_tcp *tcp, const struct corr_tcp_side
     return sum;
 }
 
-struct corr_tcp_room corr_tcp_room(const struct corr_tcp *tcp, uint32_t flow, unsigned data_dir,
-                                   int64_t from_ns, int64_t to_ns)
+/* The windows that a side's sender advertised in [from, to]. */
+static struct corr_tcp_room room_of(const struct corr_tcp *tcp, const struct corr_tcp_side *side,
+                                    int64_t from_ns, int64_t to_ns)
 {
-    uint32_t conv = corr_tcp_way_of(tcp, flow, data_dir)->sender, i;
     struct corr_tcp_room room = {.known = false};
-
-    if (conv == CORR_NONE)
-        return room;
-    const struct corr_tcp_side *side = corr_tcp_side_at(tcp, conv, !data_dir);
     const struct corr_tcp_window *w =
         &g_array_index(tcp->windows, struct corr_tcp_window, side->first_window);
-
     /* From the one that holds at `from`, if any, to the last one that begins before `to`. */
-    i = first_after(w, sizeof *w, side->n_windows, from_ns, window_begin);
+    uint32_t i = first_after(w, sizeof *w, side->n_windows, from_ns, window_begin);
+
     for (i = i > 0 ? i - 1 : 0; i < side->n_windows && w[i].time_ns <= to_ns; i++) {
         int64_t end = i + 1 < side->n_windows ? MIN(w[i + 1].time_ns, to_ns) : to_ns;
 
@@ -449,9 +445,27 @@ struct corr_tcp_room corr_tcp_room(const struct corr_tcp *tcp, uint32_t flow, un
         if (w[i].bytes == 0)
             room.zero_ns += end - MAX(w[i].time_ns, from_ns);
     }
+    return room;
+}
+
+struct corr_tcp_room corr_tcp_room(const struct corr_tcp *tcp, uint32_t flow, unsigned data_dir,
+                                   int64_t from_ns, int64_t to_ns)
+{
+    uint32_t conv = corr_tcp_way_of(tcp, flow, data_dir)->sender;
+    struct corr_tcp_room room = {.known = false};
+
+    if (conv == CORR_NONE)
+        return room;
+    room = room_of(tcp, corr_tcp_side_at(tcp, conv, !data_dir), from_ns, to_ns);
     if (room.known)
         room.limited_ns = limited_in(tcp, corr_tcp_side_at(tcp, conv, data_dir), from_ns, to_ns);
     return room;
+}
+
+int64_t corr_tcp_closed(const struct corr_tcp *tcp, uint32_t conv, unsigned dir, int64_t from_ns,
+                        int64_t to_ns)
+{
+    return room_of(tcp, corr_tcp_side_at(tcp, conv, dir), from_ns, to_ns).zero_ns;
 }
 
 const struct corr_tcp_repeat *corr_tcp_repeat_of(const struct corr_tcp *tcp, uint32_t obs)

@@ -292,6 +292,11 @@ struct corr_tcp_room {
 struct corr_tcp_room corr_tcp_room(const struct corr_tcp *tcp, uint32_t flow, unsigned data_dir,
                                    int64_t from_ns, int64_t to_ns);
 
+/* How long of [from, to], by its point's clock, a local flow showed that direction `dir`'s sender
+ * had no room at all. */
+int64_t corr_tcp_closed(const struct corr_tcp *tcp, uint32_t conv, unsigned dir, int64_t from_ns,
+                        int64_t to_ns);
+
 /* The retransmission in an observation, or NULL. */
 const struct corr_tcp_repeat *corr_tcp_repeat_of(const struct corr_tcp *tcp, uint32_t obs);
 
