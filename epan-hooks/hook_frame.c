@@ -84,7 +84,7 @@ static void session_new(void)
  */
 static void session_tell(void)
 {
-    if (session.visited || session.told || !hook_live_is_tshark())
+    if (session.visited || session.told || session.live.is_live || !hook_live_is_tshark())
         return;
     for (unsigned i = 0; i < CORR_FIELD_COUNT; i++)
         if (session.early & CORR_WANT_FIELD(i)) {
@@ -165,6 +165,8 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
 
     session.visited |= visited;
     if (!visited) {
+        if (wanted & ~CORR_WANT(point))
+            hook_live_learn(&session.live, session.engine);
         observe(tvb, pinfo);
         if (wanted)
             session.early |= hook_fields_referenced() & ~CORR_WANT(point);

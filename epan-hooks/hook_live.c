@@ -18,6 +18,8 @@
  * part, so that all of it together takes a bounded time for each frame. */
 #define LONG_US (US_PER_S / 2)
 #define GROWTH 0.5
+/* So short that nobody notices when it happens each second. */
+#define QUICK_US (20 * INT64_C(1000))
 /* Nothing came for so long: there is time for it. */
 #define SILENCE_US US_PER_S
 
@@ -26,6 +28,7 @@ void hook_live_came(struct hook_live *live, int64_t time_ns, bool looked)
     bool fresh = ABS(g_get_real_time() - time_ns / NS_PER_US) <= FRESH_US;
 
     live->last_came_us = fresh ? g_get_monotonic_time() : 0;
+    live->looked |= looked;
     live->is_live |= looked || fresh;
 }
 
@@ -62,21 +65,41 @@ static bool may_settle(const struct hook_live *live, const struct corr_engine *e
            n >= live->n_frames * (1 + GROWTH);
 }
 
+static void settle(struct hook_live *live, struct corr_engine *engine, int64_t now)
+{
+    struct corr_live state = {.grace_ns = live->grace_ns,
+                              .silence_ns = silence_us(live, now) * NS_PER_US,
+                              .renumber = live->looked};
+
+    corr_engine_settle_live(engine, &state);
+    live->settled_at_us = g_get_monotonic_time();
+    live->took_us = live->settled_at_us - now;
+    live->n_frames = corr_engine_frame_count(engine);
+}
+
 bool hook_live_settle(struct hook_live *live, struct corr_engine *engine)
 {
-    struct corr_live state = {.grace_ns = live->grace_ns};
-    int64_t begin = g_get_monotonic_time();
+    int64_t now;
 
     if (live->has_ended || !live->is_live) {
         corr_engine_settle(engine);
         return true;
     }
-    if (may_settle(live, engine, begin)) {
-        state.silence_ns = silence_us(live, begin) * NS_PER_US;
-        corr_engine_settle_live(engine, &state);
-        live->settled_at_us = g_get_monotonic_time();
-        live->took_us = live->settled_at_us - begin;
-        live->n_frames = corr_engine_frame_count(engine);
-    }
+    now = g_get_monotonic_time();
+    if (may_settle(live, engine, now))
+        settle(live, engine, now);
     return corr_engine_is_settled(engine);
+}
+
+void hook_live_learn(struct hook_live *live, struct corr_engine *engine)
+{
+    uint32_t n = corr_engine_frame_count(engine);
+    int64_t now;
+
+    if (!live->is_live)
+        return;
+    now = g_get_monotonic_time();
+    if (n >= live->n_frames * (1 + GROWTH) ||
+        (live->took_us < QUICK_US && now - live->settled_at_us > US_PER_S))
+        settle(live, engine, now);
 }

@@ -21,6 +21,7 @@ struct hook_live {
     int64_t grace_ns;     /* a preference */
     int64_t last_came_us; /* when the last frame came, if it was captured just then; else 0 */
     bool is_live;         /* frames come as they are captured, or came after some were looked at */
+    bool looked;          /* frames are looked at again */
     bool has_ended;       /* Wireshark says that no frame will follow */
 
     /* of the last settling: */
@@ -44,5 +45,11 @@ bool hook_live_is_tshark(void);
  * be looked up, if there are any.
  */
 bool hook_live_settle(struct hook_live *live, struct corr_engine *engine);
+
+/*
+ * Settles if much has come since the last time, so that frames which nobody will look at again
+ * (tshark's) show what the past tells.  Does nothing unless the capture is live.
+ */
+void hook_live_learn(struct hook_live *live, struct corr_engine *engine);
 
 #endif /* HOOK_LIVE_H */

@@ -127,8 +127,9 @@ static void tap_draw(void *data)
         *listener->told = true;
         fprintf(stderr,
                 "corr: the filter \"%s\" asks for fields that are known after the last frame only; "
-                "in one pass it selects too little. Use tshark -2.\n",
-                listener->request.filter);
+                "in one pass it selects too little. Use tshark -2%s.\n",
+                listener->request.filter,
+                listener->live->is_live ? " -r with a file written by -w" : "");
     }
     if (listener->engine) {
         if (hook_live_is_tshark())

@@ -82,6 +82,11 @@ struct corr_live {
      */
     int64_t grace_ns;
     int64_t silence_ns; /* since the last frame came */
+    /*
+     * Frames are looked at again: later frames continue the numbers of packets that settling
+     * gave.  If not, numbers stay as they were when they were first told.
+     */
+    bool renumber;
 };
 
 /*
@@ -153,8 +158,9 @@ uint32_t corr_engine_frame_count(const struct corr_engine *engine);
 uint32_t corr_engine_last_frame(const struct corr_engine *engine);
 
 /*
- * Fills `view` (emptied first) with what is known about a frame.  Unsettled,
- * that is its capture point only, unless the engine settled live with this frame.
+ * Fills `view` (emptied first) with what is known about a frame.  Unsettled, that is its
+ * capture point only.  Once the engine has settled live, it is for frames of then what was
+ * known then, and for later ones what the frames before them tell: see early.h.
  * A frame never observed gives an empty view.
  * `wanted`: of CORR_WANT(), see view.h; what nobody wants costs nothing.
  */

@@ -2,6 +2,7 @@
 /* The engine: the store, and the pipeline that turns it into answers. */
 #include "corr.h"
 
+#include "early.h"
 #include "layers/layers.h"
 #include "match/learn.h"
 #include "match/match.h"
@@ -16,8 +17,9 @@
 struct corr_engine {
     struct corr_store *store;
     struct corr_result *result; /* NULL while unsettled */
-    bool stale;      /* frames were observed that the result does not know: it was live */
-    uint64_t wanted; /* all that lookups asked for */
+    bool stale;               /* frames were observed that the result does not know: it was live */
+    uint64_t wanted;          /* all that lookups asked for */
+    struct corr_early *early; /* from the first live settling on; else NULL */
 };
 
 struct corr_engine *corr_engine_new(const struct corr_config *config)
@@ -70,6 +72,7 @@ void corr_engine_free(struct corr_engine *engine)
     if (engine == NULL)
         return;
     result_free(engine->result);
+    corr_early_free(engine->early);
     corr_store_free(engine->store);
     g_free(engine);
 }
@@ -200,6 +203,9 @@ uint32_t corr_engine_settle_live(struct corr_engine *engine, const struct corr_l
     settle(engine, live);
     /* What is made when somebody asks for it would see later frames, too. */
     corr_view_prepare(engine->result, engine->wanted);
+    if (engine->early == NULL)
+        engine->early = corr_early_new();
+    corr_early_learn(engine->early, engine->result, live->renumber);
     return engine->result->n_pending;
 }
 
@@ -228,11 +234,28 @@ const struct corr_result *corr_engine_result(const struct corr_engine *engine)
     return engine->stale ? NULL : engine->result;
 }
 
+/* Did the frame come after the last settling, in a live capture? */
+static bool is_early(const struct corr_engine *engine, uint32_t frame)
+{
+    const struct corr_store *store = engine->store;
+    uint32_t obs;
+
+    if (engine->early == NULL || frame == 0 || frame >= store->frame_obs->len)
+        return false;
+    obs = g_array_index(store->frame_obs, uint32_t, frame);
+    return obs != CORR_NONE && (engine->result == NULL || obs >= engine->result->n_obs);
+}
+
 void corr_engine_lookup(struct corr_engine *engine, uint32_t frame, uint64_t wanted,
                         struct corr_view *view)
 {
+    uint64_t known = engine->stale ? corr_view_prepared(engine->result) : CORR_WANT_ALL;
+
     engine->wanted |= wanted;
-    if (engine->stale)
-        wanted &= corr_view_prepared(engine->result);
-    corr_view_fill(engine->store, engine->result, frame, wanted, view);
+    corr_view_fill(engine->store, engine->result, frame, wanted & known, view);
+    if (!is_early(engine, frame) || !(wanted & ~CORR_WANT(point)))
+        return;
+    view->wanted = wanted;
+    corr_early_feed(engine->early, engine->store, engine->result);
+    corr_view_fill_early(engine->store, engine->early, engine->result, frame, view);
 }

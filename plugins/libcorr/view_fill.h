@@ -3,6 +3,7 @@
 #ifndef CORR_VIEW_FILL_H
 #define CORR_VIEW_FILL_H
 
+#include "early.h"
 #include "path/result.h"
 #include "view.h"
 
@@ -24,6 +25,11 @@ void corr_view_fill(const struct corr_store *store, const struct corr_result *re
  */
 void corr_view_prepare(const struct corr_result *result, uint64_t wanted);
 uint64_t corr_view_prepared(const struct corr_result *result);
+
+/* view_early.c: adds what the past tells about a frame that came after the last settling. */
+void corr_view_fill_early(const struct corr_store *store, const struct corr_early *early,
+                          const struct corr_result *result, uint32_t frame,
+                          struct corr_view *view);
 
 /* Adds what TCP says of an observation: the fields corr.tcp.*. */
 void corr_view_fill_tcp(const struct corr_result *result, uint32_t obs, struct corr_view *view);

@@ -93,7 +93,7 @@ static void stays(void)
     assert_world_field(s.w, s.seen[LOST], dropped, "1");
     assert_world_field(s.w, s.seen[60], path, "lan > wan");
     assert_world_field(s.w, s.seen[110], point, "lan");
-    assert_world_field(s.w, s.seen[110], match_id, NULL);
+    assert_world_field(s.w, s.seen[110], flow, NULL);
     /* A frame that is given again takes back those behind it, and all answers. */
     world_feed(s.w, frame_of(&s, 120), frame_of(&s, 120));
     assert_world_field(s.w, s.seen[60], path, NULL);
@@ -137,13 +137,110 @@ static void tables_say_so(void)
     world_free(s.w);
 }
 
+/*
+ * Translated connections, equal datagrams with and without an identification, and repeated
+ * segments: what a frame says when it comes is never wrong, and it does say something.
+ */
+static void early_is_right(gconstpointer data)
+{
+    struct random random = {*(const uint64_t *)data};
+    struct world *w = world_new();
+    struct corr_live live = {.grace_ns = SEC(2)};
+    struct corr_view *view = corr_view_new();
+    uint32_t points[3], named = 0, n = 0, truths[2000] = {0};
+    const char *names[] = {"client", "lan", "wan"};
+
+    w->is_live = true;
+    for (unsigned i = 0; i < 3; i++)
+        points[i] = world_point(w, names[i]);
+    for (uint32_t i = 0; i < 400; i++) {
+        uint32_t host = 10 + random_below(&random, 3), port = 40000 + random_below(&random, 4);
+        struct shape p = udp(host, (uint16_t)port, 20, 53, 1 + random_below(&random, 3));
+        int64_t at = MS(20 * i);
+
+        p.len = 40;
+        if (random_below(&random, 2)) { /* a segment, now and then sent twice */
+            p = tcp(host, (uint16_t)port, 20, 80, ACK | PSH,
+                    1000 * (host * 10 + port % 10) + 100 * (i / 3), 77);
+            p.len = 100;
+        }
+        if (random_below(&random, 2))
+            p.ip_id = (uint16_t)(i + 1);
+        w->truth = i + 1;
+        for (unsigned k = 0; k < 3; k++) {
+            if (k == 2) {
+                p.src = 99;
+                p.src_port = (uint16_t)(p.src_port + 1000 * (host - 10));
+            }
+            p.ttl = (uint8_t)(64 - k);
+            world_see(w, points[k], at + MS(k), &p);
+        }
+    }
+    world_feed(w, 1, 0);
+    for (uint32_t i = 0; i < w->seen->len; i++) {
+        uint32_t seen = 0, number;
+        g_autofree char *count = NULL, *id = NULL;
+
+        if (i == n) {
+            corr_engine_settle_live(w->engine, &live);
+            n = n * 3 / 2 + 1;
+        }
+        world_feed(w, i + 1, i + 1);
+        while (world_number(w, seen) != i + 1)
+            seen++;
+        count = world_field(w, seen, CORR_FIELD_match_count);
+        id = world_field(w, seen, CORR_FIELD_match_id);
+        if (!id)
+            continue;
+        number = (uint32_t)g_ascii_strtoull(id, NULL, 10);
+        g_assert_cmpuint(number, <, G_N_ELEMENTS(truths));
+        if (truths[number] == 0)
+            truths[number] = g_array_index(w->seen, struct world_frame, seen).truth;
+        g_assert_cmpuint(truths[number], ==,
+                         g_array_index(w->seen, struct world_frame, seen).truth);
+        named += strcmp(count, "1") != 0;
+    }
+    g_assert_cmpuint(named, >, 200); /* of 800 second and third sightings, most are equal ones */
+    corr_view_free(view);
+    world_free(w);
+}
+
+/* Hop, latency and translation are told at once where the order and the clocks are known. */
+static void early_way(void)
+{
+    struct scene s = scene_new(0);
+    struct corr_live live = {.grace_ns = SEC(2)};
+
+    world_feed(s.w, 1, 0);
+    world_feed(s.w, 1, frame_of(&s, 100));
+    corr_engine_settle_live(s.w->engine, &live);
+    world_feed(s.w, frame_of(&s, 100) + 1, frame_of(&s, 110) + 1);
+    assert_world_field(s.w, s.seen[110], match_count, "1");
+    assert_world_field(s.w, s.seen[110], hop, NULL);
+    assert_world_field(s.w, s.seen[110], fate, "pending");
+    assert_world_field(s.w, s.seen[110] + 1, match_count, "2");
+    assert_world_field(s.w, s.seen[110] + 1, hop, "2");
+    assert_world_field(s.w, s.seen[110] + 1, path, "lan > wan");
+    assert_world_field(s.w, s.seen[110] + 1, method, "exact");
+    assert_world_field(s.w, s.seen[110] + 1, fate, NULL);
+    g_assert_nonnull(strstr(world_field(s.w, s.seen[110] + 1, CORR_FIELD_hop_latency), "2"));
+    world_free(s.w);
+}
+
 void add_live_tests(void)
 {
     static const int64_t clocks[] = {0, SEC(100), -SEC(100)};
+    static const uint64_t seeds[] = {1, 2, 3, 4};
 
     g_test_add_data_func("/engine/live/a loss is told when it is due", &clocks[0], due);
     g_test_add_data_func("/engine/live/... whose clock is ahead", &clocks[1], due);
     g_test_add_data_func("/engine/live/... whose clock is behind", &clocks[2], due);
     g_test_add_func("/engine/live/what was known stays known", stays);
+    for (unsigned i = 0; i < G_N_ELEMENTS(seeds); i++) {
+        g_autofree char *name = g_strdup_printf("/engine/live/early is right %u", i);
+
+        g_test_add_data_func(name, &seeds[i], early_is_right);
+    }
+    g_test_add_func("/engine/live/early way", early_way);
     g_test_add_func("/engine/live/every table says of when it is", tables_say_so);
 }

@@ -190,8 +190,7 @@ void corr_hops_number(struct corr_work *work)
  * The true delay is d - offset, within the bound, and not negative.  Where the
  * bound reaches below zero only the rest remains: its middle and half width.
  */
-static struct corr_latency delay_between(const struct corr_result *result, uint32_t from,
-                                         uint32_t to)
+struct corr_latency corr_result_delay(const struct corr_result *result, uint32_t from, uint32_t to)
 {
     int64_t d = corr_store_obs(result->store, to)->time_ns -
                 corr_store_obs(result->store, from)->time_ns;
@@ -213,7 +212,7 @@ struct corr_latency corr_result_latency(const struct corr_result *r, const struc
         return (struct corr_latency){0};
     if (r->latencies != NULL)
         return g_array_index(r->latencies, struct corr_latency, s - corr_result_sighting(r, 0));
-    return delay_between(r, corr_result_sighting(r, s->prev)->obs, s->obs);
+    return corr_result_delay(r, corr_result_sighting(r, s->prev)->obs, s->obs);
 }
 
 struct corr_latency corr_result_path_latency(const struct corr_result *r,
@@ -225,5 +224,5 @@ struct corr_latency corr_result_path_latency(const struct corr_result *r,
         return (struct corr_latency){0};
     if (r->latencies != NULL)
         return corr_result_latency(r, s);
-    return delay_between(r, corr_result_sighting(r, packet->first)->obs, s->obs);
+    return corr_result_delay(r, corr_result_sighting(r, packet->first)->obs, s->obs);
 }

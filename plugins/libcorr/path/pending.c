@@ -4,7 +4,7 @@
 
 #include "path/verdict.h"
 
-static const char *const pending = "pending"; /* corr_packet.reason */
+const char *const corr_pending_word = "pending";
 
 /* A longer way is a mistake, and would hold up every verdict. */
 #define LONGEST_NS INT64_C(60000000000)
@@ -79,7 +79,8 @@ void corr_pending_decide(struct corr_result *result, const struct corr_live *liv
         result->n_pending++;
         if (packet->fate == CORR_FATE_ARRIVED)
             continue;
-        corr_verdict_undetermine(packet, packet->drop_after, packet->drop_before, pending);
+        corr_verdict_undetermine(packet, packet->drop_after, packet->drop_before,
+                                corr_pending_word);
         packet->cause = CORR_CAUSE_UNKNOWN;
     }
     for (uint32_t i = 0; i < result->injected->len; i++) {
@@ -101,5 +102,5 @@ void corr_pending_decide(struct corr_result *result, const struct corr_live *liv
 
 bool corr_packet_is_pending(const struct corr_packet *packet)
 {
-    return packet->fate == CORR_FATE_UNDETERMINED && packet->reason == pending;
+    return packet->fate == CORR_FATE_UNDETERMINED && packet->reason == corr_pending_word;
 }

@@ -13,6 +13,7 @@
  */
 void corr_pending_decide(struct corr_result *result, const struct corr_live *live);
 
+extern const char *const corr_pending_word; /* in corr.undetermined */
 bool corr_packet_is_pending(const struct corr_packet *packet);
 
 #endif /* CORR_PENDING_H */

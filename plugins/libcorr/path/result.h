@@ -281,6 +281,9 @@ struct corr_latency {
     int64_t ns, error_ns;
 };
 
+/* From one observation of a packet to another one, by corrected clocks. */
+struct corr_latency corr_result_delay(const struct corr_result *r, uint32_t from, uint32_t to);
+
 /* Since the sighting before it, by corrected clocks; last byte to last byte. */
 struct corr_latency corr_result_latency(const struct corr_result *r, const struct corr_sighting *s);
 
