@@ -200,4 +200,5 @@ L21 nat@fwi>fwo cut@fwi cut@fwo cut@srv
 L21b nat@fwi>fwo cut@nic cut@fwi cut@fwo cut@srv
 L23 one_way@srv
 L23b -clock_offset -time one_way@nic one_way@fw one_way@srv
+L24b alone@nic
 """)

@@ -494,10 +494,10 @@ def l23b(seed):
     return web(net, count=5)
 
 
-@scenario("L24", "IPv6 without time stamps", drops=0)
-def l24(seed):
+def six(seed, apart=False, **kw):
+    """A lookup over IPv4, a connection over IPv6."""
     net = l_net(seed, left=("10.1.0.10", "2001:db8:1::10"),
-                right=("203.0.113.5", "203.0.113.6", "2001:db8:2::5"))
+                right=("203.0.113.5", "203.0.113.6", "2001:db8:2::5"), **kw)
     d = Dialog(net.sim, net.client, 80, "web", options=dict(ts=False, sack=False),
                server_options=dict(ts=False, sack=False), close=MS)
     Dialog.serve(net.server, 80)
@@ -505,6 +505,22 @@ def l24(seed):
     d.connect(START, net.client.address(6), 45000, net.server.address(6), 80)
     q, r = exchange(d, l7.get("/"), l7.response("six", 50_000), 15 * MS)
     net.finish()
-    net.stories.append(Story("http", "web", lookup(net.resolver, "dns"), connect(net.sim, "web"),
-                             *spoken(d, q, r)))
+    web = Story("http", "web", connect(net.sim, "web"), *spoken(d, q, r))
+    dns = lookup(net.resolver, "dns")
+    if apart:
+        net.stories.append(Story("dns", "dns", dns))
+    else:
+        web.phases.insert(0, dns)
+    net.stories.append(web)
     return net
+
+
+@scenario("L24", "IPv6 without time stamps, looked up over IPv4", drops=0)
+def l24(seed):
+    return six(seed)
+
+
+@scenario("L24b", "the same, seen behind a router only: nobody knows whether it is one host",
+          drops=0)
+def l24b(seed):
+    return six(seed, apart=True, clocks=dict(nic=dict(accept=lambda pkt, d: False)))

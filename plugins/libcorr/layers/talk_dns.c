@@ -252,4 +252,5 @@ void corr_talk_dns(struct corr_build *b)
     corr_lookups_put_down(&d);
     g_ptr_array_unref(d.questions);
     g_ptr_array_unref(d.lookups);
+    corr_neighbours_free(d.neighbours);
 }

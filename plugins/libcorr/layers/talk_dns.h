@@ -3,6 +3,7 @@
 #ifndef CORR_TALK_DNS_H
 #define CORR_TALK_DNS_H
 
+#include "layers/neighbours.h"
 #include "layers/talk.h"
 
 struct corr_question {
@@ -30,8 +31,9 @@ struct corr_lookup {
 
 struct corr_dns {
     struct corr_build *b;
-    GPtrArray *questions; /* struct corr_question * */
-    GPtrArray *lookups;   /* struct corr_lookup * */
+    GPtrArray *questions;               /* struct corr_question * */
+    GPtrArray *lookups;                 /* struct corr_lookup * */
+    struct corr_neighbours *neighbours; /* made when asked for */
 };
 
 /* Joins lookups with the connections that waited for them; the others become rows of their own. */

@@ -250,22 +250,19 @@ static GArray *connections_list(const struct corr_dns *d)
     return list;
 }
 
-static void join(struct corr_dns *d, GHashTable *by_address, const struct connection *one)
+/* Of the lookups for one address by one client, the last that was answered soon before. */
+static struct corr_lookup *lookup_before(const struct corr_dns *d, GHashTable *by_address,
+                                         const struct corr_addr *client,
+                                         const struct corr_addr *server, uint32_t point,
+                                         int64_t syn_ns)
 {
-    const struct corr_phases *out = d->b->out;
-    const struct corr_phase *phase = corr_phases_phase(out, one->phase);
-    const struct corr_transaction *t = corr_phases_transaction(out, one->transaction);
-    const struct corr_conv *conv = corr_result_conv(d->b->r, phase->conv);
-    unsigned client = t->client ^ d->b->r->conv_flip[phase->conv];
-    int64_t syn_ns = phase->begin_ns, best_ns = 0;
-    uint32_t point = phase->point;
-    const GArray *lookups;
-    struct corr_lookup *best = NULL;
     char from[CORR_ADDR_TEXT], to[CORR_ADDR_TEXT];
-    g_autofree char *key = g_strdup_printf("%s %s", corr_addr_text(&conv->end[client].addr, from),
-                                           corr_addr_text(&conv->end[!client].addr, to));
+    g_autofree char *key =
+        g_strdup_printf("%s %s", corr_addr_text(client, from), corr_addr_text(server, to));
+    const GArray *lookups = g_hash_table_lookup(by_address, key);
+    struct corr_lookup *best = NULL;
+    int64_t best_ns = 0;
 
-    lookups = g_hash_table_lookup(by_address, key);
     for (unsigned i = 0; lookups != NULL && i < lookups->len; i++) {
         struct corr_lookup *lookup =
             g_ptr_array_index(d->lookups, g_array_index(lookups, uint32_t, i));
@@ -281,6 +278,30 @@ static void join(struct corr_dns *d, GHashTable *by_address, const struct connec
             best = lookup;
             best_ns = at;
         }
+    }
+    return best;
+}
+
+static void join(struct corr_dns *d, GHashTable *by_address, const struct connection *one)
+{
+    const struct corr_phases *out = d->b->out;
+    const struct corr_phase *phase = corr_phases_phase(out, one->phase);
+    const struct corr_transaction *t = corr_phases_transaction(out, one->transaction);
+    const struct corr_conv *conv = corr_result_conv(d->b->r, phase->conv);
+    unsigned client = t->client ^ d->b->r->conv_flip[phase->conv];
+    const struct corr_addr *server = &conv->end[!client].addr, *other;
+    uint32_t point = phase->point;
+    int64_t syn_ns = phase->begin_ns;
+    struct corr_lookup *best =
+        lookup_before(d, by_address, &conv->end[client].addr, server, point, syn_ns);
+
+    if (best == NULL) {
+        /* A host may ask over one family of addresses, and connect over the other. */
+        if (d->neighbours == NULL)
+            d->neighbours = corr_neighbours_new(d->b->r);
+        other = corr_neighbours_other(d->neighbours, point, &conv->end[client].addr);
+        if (other != NULL)
+            best = lookup_before(d, by_address, other, server, point, syn_ns);
     }
     if (best != NULL) {
         corr_build_transaction(d->b, one->transaction)->has_address = true;
@@ -331,7 +352,7 @@ static void connections_join(struct corr_dns *d)
     for (unsigned i = 0; i < d->questions->len; i++)
         addresses_index(d, by_address, g_ptr_array_index(d->questions, i));
     connections = connections_list(d);
-    for (unsigned i = 0; i < connections->len; i++)
+    for (unsigned i = 0; i < connections->len && d->questions->len > 0; i++)
         join(d, by_address, &g_array_index(connections, struct connection, i));
 }
 
