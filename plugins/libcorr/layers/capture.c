@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "layers/coverage.h"
+#include "layers/layers.h"
 #include "path/nat_text.h"
 #include "path/text.h"
 
@@ -361,7 +362,7 @@ struct corr_capture_verdict *corr_capture_verdicts_new(const struct corr_result 
     const struct corr_store *store = r->store;
     uint32_t n = store->points->len;
     struct corr_capture_verdict *verdicts = g_new0(struct corr_capture_verdict, n + 1);
-    g_autofree struct corr_capture *captures = corr_captures_count(r, NULL);
+    const struct corr_capture *captures = corr_layers_captures(r);
 
     for (uint32_t p = 0; p < n; p++) {
         g_autoptr(GPtrArray) reasons = g_ptr_array_new_with_free_func(g_free);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "layers/layers.h"
 #include "path/text.h"
 
 #define QUARTER_NS (INT64_C(900) * 1000000000)
@@ -30,36 +31,50 @@ struct span {
     int64_t from_ns, to_ns;
 };
 
-/* Observations of a point in the order of capture. */
-static GArray *looks_of(const struct corr_store *store, uint32_t point)
-{
-    GArray *looks = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+/* What all frames of a point tell of the time in which it looked. */
+struct looks {
+    int64_t first_ns, last_ns; /* in the order of capture */
+    int64_t least_ns, greatest_ns;
+    uint32_t n;
+    GArray *outages; /* struct corr_outage */
+};
 
-    for (uint32_t i = 0; i < store->obs->len; i++)
-        if (corr_store_obs(store, i)->point == point)
-            g_array_append_val(looks, i);
-    return looks;
+struct corr_coverage {
+    uint32_t n;
+    struct looks *points;
+};
+
+/* The times between which each local flow was seen. */
+static struct span *convs_seen(const struct corr_result *r)
+{
+    struct span *seen = g_new(struct span, r->n_convs + 1);
+
+    for (uint32_t c = 0; c <= r->n_convs; c++)
+        seen[c] = (struct span){INT64_MAX, INT64_MIN};
+    for (uint32_t i = 0; i < r->store->obs->len; i++) {
+        struct span *span = &seen[r->obs_conv[i]];
+        int64_t t_ns = corr_store_obs(r->store, i)->time_ns;
+
+        span->from_ns = MIN(span->from_ns, t_ns);
+        span->to_ns = MAX(span->to_ns, t_ns);
+    }
+    return seen;
 }
 
-static int64_t time_of(const struct corr_store *store, const GArray *looks, uint32_t i)
-{
-    return corr_store_obs(store, g_array_index(looks, uint32_t, i))->time_ns;
-}
-
-/* The times between which each flow was seen at a point; from > to: never. */
-static struct span *flows_seen(const struct corr_result *r, const GArray *looks)
+/* The same of each flow at one point; from > to: never. */
+static struct span *flows_seen(const struct corr_result *r, const struct span *convs,
+                               uint32_t point)
 {
     struct span *seen = g_new(struct span, r->flows->len + 1);
 
     for (uint32_t f = 0; f <= r->flows->len; f++)
         seen[f] = (struct span){INT64_MAX, INT64_MIN};
-    for (uint32_t i = 0; i < looks->len; i++) {
-        uint32_t flow = r->conv_flow[r->obs_conv[g_array_index(looks, uint32_t, i)]];
-        int64_t t_ns = time_of(r->store, looks, i);
+    for (uint32_t c = 0; c < r->n_convs; c++) {
+        uint32_t flow = r->conv_flow[c];
 
-        if (flow < r->flows->len) {
-            seen[flow].from_ns = MIN(seen[flow].from_ns, t_ns);
-            seen[flow].to_ns = MAX(seen[flow].to_ns, t_ns);
+        if (flow < r->flows->len && corr_result_conv(r, c)->point == point) {
+            seen[flow].from_ns = MIN(seen[flow].from_ns, convs[c].from_ns);
+            seen[flow].to_ns = MAX(seen[flow].to_ns, convs[c].to_ns);
         }
     }
     return seen;
@@ -73,40 +88,59 @@ static bool was_seen_at(const struct corr_result *r, const struct corr_packet *p
     return false;
 }
 
-/* Long silences; packets are not counted yet. */
-static GArray *silences_find(const struct corr_result *r, const GArray *looks)
+static void looks_count(const struct corr_store *store, struct looks *points)
 {
-    GArray *silences = g_array_new(FALSE, FALSE, sizeof(struct corr_outage));
-    int64_t least = OUTAGE_NS;
+    for (uint32_t i = 0; i < store->obs->len; i++) {
+        const struct corr_obs *obs = corr_store_obs(store, i);
+        struct looks *at = &points[obs->point];
 
-    if (looks->len > 1)
-        least =
-            MAX(least, (time_of(r->store, looks, looks->len - 1) - time_of(r->store, looks, 0)) /
-                           looks->len * OUTAGE_GAPS);
-    for (uint32_t i = 1; i < looks->len; i++) {
-        struct corr_outage silence = {time_of(r->store, looks, i - 1), time_of(r->store, looks, i),
-                                      0};
-
-        if (silence.to_ns - silence.from_ns > least)
-            g_array_append_val(silences, silence);
+        if (at->n++ == 0)
+            at->first_ns = at->least_ns = at->greatest_ns = obs->time_ns;
+        at->last_ns = obs->time_ns;
+        at->least_ns = MIN(at->least_ns, obs->time_ns);
+        at->greatest_ns = MAX(at->greatest_ns, obs->time_ns);
     }
-    return silences;
 }
 
-GArray *corr_coverage_outages(const struct corr_result *r, uint32_t point)
+/* Long silences; packets are not counted yet. */
+static void silences_find(const struct corr_store *store, struct corr_coverage *coverage)
 {
-    g_autoptr(GArray) looks = looks_of(r->store, point);
-    GArray *silences = silences_find(r, looks);
-    g_autofree struct span *seen = silences->len > 0 ? flows_seen(r, looks) : NULL;
+    g_autofree int64_t *before = g_new0(int64_t, coverage->n + 1);
+    g_autofree int64_t *least = g_new0(int64_t, coverage->n + 1);
 
-    for (uint32_t i = 0; silences->len > 0 && i < r->packets->len; i++) {
+    for (uint32_t p = 0; p < coverage->n; p++) {
+        const struct looks *at = &coverage->points[p];
+
+        before[p] = at->first_ns;
+        least[p] = OUTAGE_NS;
+        if (at->n > 1)
+            least[p] = MAX(OUTAGE_NS, (at->last_ns - at->first_ns) / at->n * OUTAGE_GAPS);
+    }
+    for (uint32_t i = 0; i < store->obs->len; i++) {
+        const struct corr_obs *obs = corr_store_obs(store, i);
+        struct corr_outage silence = {before[obs->point], obs->time_ns, 0};
+
+        if (silence.to_ns - silence.from_ns > least[obs->point])
+            g_array_append_val(coverage->points[obs->point].outages, silence);
+        before[obs->point] = obs->time_ns;
+    }
+}
+
+/* Silences in which packets should have come by are outages; the others go. */
+static void outages_judge(const struct corr_result *r, const struct span *convs, uint32_t point,
+                          GArray *silences)
+{
+    g_autofree struct span *seen = flows_seen(r, convs, point);
+
+    for (uint32_t i = 0; i < r->packets->len; i++) {
         const struct corr_packet *p = corr_result_packet(r, i);
-        const struct corr_obs *obs = corr_result_obs(r, corr_result_sighting(r, p->first));
+        const struct corr_obs *obs;
         int64_t t_ns;
 
         if (p->flow >= r->flows->len || seen[p->flow].from_ns > seen[p->flow].to_ns ||
             was_seen_at(r, p, point))
             continue;
+        obs = corr_result_obs(r, corr_result_sighting(r, p->first));
         t_ns = obs->time_ns + corr_result_clock(r, obs->point, point, obs->time_ns).offset_ns;
         for (uint32_t k = 0; k < silences->len; k++) {
             struct corr_outage *silence = &g_array_index(silences, struct corr_outage, k);
@@ -119,22 +153,42 @@ GArray *corr_coverage_outages(const struct corr_result *r, uint32_t point)
     for (uint32_t k = silences->len; k-- > 0;)
         if (g_array_index(silences, struct corr_outage, k).packets < OUTAGE_PACKETS)
             g_array_remove_index(silences, k);
-    return silences;
 }
 
-/* First and last time of each point. */
-static bool *spans_find(const struct corr_store *store, int64_t *first, int64_t *last)
+struct corr_coverage *corr_coverage_new(const struct corr_result *r)
 {
-    bool *seen = g_new0(bool, store->points->len + 1);
+    struct corr_coverage *coverage = g_new0(struct corr_coverage, 1);
+    g_autofree struct span *convs = NULL;
 
-    for (uint32_t i = 0; i < store->obs->len; i++) {
-        const struct corr_obs *obs = corr_store_obs(store, i);
-
-        first[obs->point] = seen[obs->point] ? MIN(first[obs->point], obs->time_ns) : obs->time_ns;
-        last[obs->point] = seen[obs->point] ? MAX(last[obs->point], obs->time_ns) : obs->time_ns;
-        seen[obs->point] = true;
+    coverage->n = r->store->points->len;
+    coverage->points = g_new0(struct looks, coverage->n + 1);
+    for (uint32_t p = 0; p < coverage->n; p++)
+        coverage->points[p].outages = g_array_new(FALSE, FALSE, sizeof(struct corr_outage));
+    looks_count(r->store, coverage->points);
+    silences_find(r->store, coverage);
+    for (uint32_t p = 0; p < coverage->n; p++) {
+        if (coverage->points[p].outages->len == 0)
+            continue;
+        if (convs == NULL)
+            convs = convs_seen(r);
+        outages_judge(r, convs, p, coverage->points[p].outages);
     }
-    return seen;
+    return coverage;
+}
+
+void corr_coverage_free(struct corr_coverage *coverage)
+{
+    if (coverage == NULL)
+        return;
+    for (uint32_t p = 0; p < coverage->n; p++)
+        g_array_unref(coverage->points[p].outages);
+    g_free(coverage->points);
+    g_free(coverage);
+}
+
+GArray *corr_coverage_outages(const struct corr_result *r, uint32_t point)
+{
+    return g_array_ref(corr_layers_coverage(r)->points[point].outages);
 }
 
 static int span_compare(const void *x, const void *y)
@@ -146,35 +200,36 @@ static int span_compare(const void *x, const void *y)
 
 bool corr_coverage_overlap(const struct corr_result *r, uint32_t point, double *share)
 {
-    uint32_t n = r->store->points->len;
-    g_autofree int64_t *first = g_new0(int64_t, n + 1), *last = g_new0(int64_t, n + 1);
-    g_autofree bool *seen = spans_find(r->store, first, last);
+    const struct corr_coverage *coverage = corr_layers_coverage(r);
+    const struct looks *at = &coverage->points[point];
     g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(struct span));
     int64_t covered = 0, until;
 
-    if (!seen[point] || last[point] <= first[point])
+    if (at->n == 0 || at->greatest_ns <= at->least_ns)
         return false;
-    for (uint32_t q = 0; q < n; q++) {
+    for (uint32_t q = 0; q < coverage->n; q++) {
+        const struct looks *other = &coverage->points[q];
+        int64_t from = other->least_ns, to = other->greatest_ns;
         struct span span;
 
-        if (q == point || !seen[q])
+        if (q == point || other->n == 0)
             continue;
-        span.from_ns = first[q] + corr_result_clock(r, q, point, first[q]).offset_ns;
-        span.to_ns = last[q] + corr_result_clock(r, q, point, last[q]).offset_ns;
+        span.from_ns = from + corr_result_clock(r, q, point, from).offset_ns;
+        span.to_ns = to + corr_result_clock(r, q, point, to).offset_ns;
         g_array_append_val(spans, span);
     }
     g_array_sort(spans, span_compare);
-    until = first[point];
+    until = at->least_ns;
     for (uint32_t i = 0; i < spans->len; i++) {
         const struct span *span = &g_array_index(spans, struct span, i);
-        int64_t from = MAX(span->from_ns, until), to = MIN(span->to_ns, last[point]);
+        int64_t from = MAX(span->from_ns, until), to = MIN(span->to_ns, at->greatest_ns);
 
         if (to > from) {
             covered += to - from;
             until = to;
         }
     }
-    *share = (double)covered / (double)(last[point] - first[point]);
+    *share = (double)covered / (double)(at->greatest_ns - at->least_ns);
     return true;
 }
 

@@ -11,6 +11,10 @@ struct corr_outage {
     uint32_t packets;       /* whose fate cannot be told therefore */
 };
 
+struct corr_coverage; /* of all points; corr_layers_coverage() keeps it */
+struct corr_coverage *corr_coverage_new(const struct corr_result *r);
+void corr_coverage_free(struct corr_coverage *coverage);
+
 /* Outages of a point (struct corr_outage), by time; free with g_array_unref(). */
 GArray *corr_coverage_outages(const struct corr_result *r, uint32_t point);
 

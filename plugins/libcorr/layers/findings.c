@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* findings.c - asks the rules, caps what they say by the captures' quality, and sorts it. */
 #include "layers/findings.h"
+#include "layers/layers.h"
 
 #include <string.h>
 
@@ -236,7 +237,7 @@ struct corr_findings *corr_findings_new(const struct corr_result *r,
 {
     struct corr_findings *findings = g_new0(struct corr_findings, 1);
     g_autofree uint8_t *mask = corr_packet_mask(r, frames);
-    g_autofree struct corr_capture *captures = corr_captures_count(r, NULL);
+    const struct corr_capture *captures = corr_layers_captures(r);
     g_autofree enum corr_trust *trust = g_new0(enum corr_trust, r->store->points->len + 1);
     g_autofree uint8_t *flow_counts = g_malloc0(r->flows->len + 1);
     g_autoptr(GPtrArray) losses = g_ptr_array_new_with_free_func(loss_free);

@@ -2,6 +2,7 @@
 /* The analyses that were asked for, kept with their result. */
 #include "layers/layers.h"
 
+#include "layers/coverage.h"
 #include "layers/phases.h"
 #include "layers/tcp.h"
 
@@ -10,6 +11,8 @@ struct corr_layers {
     struct corr_phases *phases;
     struct corr_capture_verdict *verdicts;
     uint32_t n_verdicts;
+    struct corr_capture *captures;
+    struct corr_coverage *coverage;
 };
 
 /* What is kept is no part of the answer, so that readers of a result may have it made. */
@@ -66,6 +69,24 @@ bool corr_layers_has_verdicts(const struct corr_result *r)
     return r->layers != NULL && r->layers->verdicts != NULL;
 }
 
+const struct corr_capture *corr_layers_captures(const struct corr_result *r)
+{
+    struct corr_layers *layers = layers_of(r);
+
+    if (layers->captures == NULL)
+        layers->captures = corr_captures_count(r, NULL);
+    return layers->captures;
+}
+
+const struct corr_coverage *corr_layers_coverage(const struct corr_result *r)
+{
+    struct corr_layers *layers = layers_of(r);
+
+    if (layers->coverage == NULL)
+        layers->coverage = corr_coverage_new(r);
+    return layers->coverage;
+}
+
 void corr_layers_free(struct corr_layers *layers)
 {
     if (layers == NULL)
@@ -73,5 +94,7 @@ void corr_layers_free(struct corr_layers *layers)
     corr_phases_free(layers->phases);
     corr_tcp_free(layers->tcp);
     corr_capture_verdicts_free(layers->verdicts, layers->n_verdicts);
+    g_free(layers->captures);
+    corr_coverage_free(layers->coverage);
     g_free(layers);
 }

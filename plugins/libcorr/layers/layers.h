@@ -16,6 +16,7 @@
 #include "path/result.h"
 
 struct corr_layers; /* the analyses that were asked for */
+struct corr_coverage;
 struct corr_tcp;
 struct corr_phases;
 
@@ -32,6 +33,12 @@ const struct corr_capture_verdict *corr_layers_verdicts(const struct corr_result
 bool corr_layers_has_tcp(const struct corr_result *r);
 bool corr_layers_has_phases(const struct corr_result *r);
 bool corr_layers_has_verdicts(const struct corr_result *r);
+
+/* What each capture point holds, of all frames; as many as the store has points. */
+const struct corr_capture *corr_layers_captures(const struct corr_result *r);
+
+/* When each capture point looked: for coverage.c. */
+const struct corr_coverage *corr_layers_coverage(const struct corr_result *r);
 
 /* Of a result that goes; NULL is fine. */
 void corr_layers_free(struct corr_layers *layers);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "layers/segment.h"
+#include "layers/layers.h"
 
 static const char *const layer_words[] = {
 #define CORR_ROW(id, word) word,
@@ -249,7 +250,7 @@ static void grade_segments(struct corr_quality *whole, struct corr_segments *seg
 
 static void grade_captures(const struct corr_result *r, struct corr_quality *whole)
 {
-    g_autofree struct corr_capture *captures = corr_captures_count(r, NULL);
+    const struct corr_capture *captures = corr_layers_captures(r);
     struct corr_figure worst = {.metric = CORR_METRIC_capture_loss, .value = -1, .to = CORR_NONE};
 
     for (uint32_t p = 0; p < r->store->points->len; p++) {

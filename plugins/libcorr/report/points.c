@@ -2,6 +2,7 @@
 /* points.c - the pre-flight check: what each capture point holds and how far to trust it. */
 #include "layers/capture.h"
 #include "layers/coverage.h"
+#include "layers/layers.h"
 #include "report/report-int.h"
 #include "path/text.h"
 
@@ -245,7 +246,7 @@ void corr_build_points(const struct corr_result *r, const struct corr_frame_set 
                        struct corr_report_table *out)
 {
     const struct corr_store *store = r->store;
-    g_autofree struct corr_capture *all = corr_captures_count(r, NULL);
+    const struct corr_capture *all = corr_layers_captures(r);
     g_autofree struct corr_capture *some = frames ? corr_captures_count(r, frames) : NULL;
     int64_t base_ns = store->obs->len ? corr_store_obs(store, 0)->time_ns : 0;
     unsigned n_points = 0;
