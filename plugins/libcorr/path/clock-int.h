@@ -58,11 +58,19 @@ struct corr_clock_pair {
  * Within these files, p, q and all arrays by point are ranks: points in an order that comes
  * from what they saw.  So no answer depends on which file was named first.
  */
+/* When a point looked, by its own clock: in the order of capture, and of time. */
+struct corr_clock_span {
+    int64_t first_ns, last_ns;
+    int64_t least_ns, greatest_ns;
+    bool seen; /* else it has no observation */
+};
+
 struct corr_clock {
     uint32_t n;
     uint32_t *rank, *point;        /* of a point of the store; back again */
     struct corr_clock_pair *pairs; /* p < q: pairs[p * n + q] */
     GArray **steps;                /* by rank: struct corr_clock_step, by time */
+    struct corr_clock_span *spans; /* by point of the store */
     int64_t *resolution_ns;        /* by rank: step of the time stamps */
     uint32_t *host;                /* by rank: the first that seems to share its clock */
 };

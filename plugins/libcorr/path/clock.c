@@ -108,7 +108,8 @@ static void points_rank(const struct corr_store *store, struct corr_clock *clock
     }
 }
 
-static void resolutions_find(const struct corr_work *work, struct corr_clock *clock)
+/* What all times of each point tell: how fine they are, and from when to when they go. */
+static void times_look(const struct corr_work *work, struct corr_clock *clock)
 {
     for (uint32_t p = 0; p < clock->n; p++)
         clock->resolution_ns[p] = 1000000;
@@ -116,10 +117,27 @@ static void resolutions_find(const struct corr_work *work, struct corr_clock *cl
         const struct corr_obs *obs = corr_store_obs(work->store, i);
 
         int64_t *resolution_ns = &clock->resolution_ns[clock->rank[obs->point]];
+        struct corr_clock_span *span = &clock->spans[obs->point];
+
+        if (!span->seen)
+            *span = (struct corr_clock_span){obs->time_ns, 0, obs->time_ns, obs->time_ns, true};
+        span->last_ns = obs->time_ns;
+        span->least_ns = MIN(span->least_ns, obs->time_ns);
+        span->greatest_ns = MAX(span->greatest_ns, obs->time_ns);
 
         while (obs->time_ns % *resolution_ns != 0)
             *resolution_ns /= 10;
     }
+}
+
+bool corr_clock_times(const struct corr_clock *clock, uint32_t point, int64_t *from_ns,
+                      int64_t *to_ns)
+{
+    const struct corr_clock_span *span = &clock->spans[point];
+
+    *from_ns = span->least_ns;
+    *to_ns = span->greatest_ns;
+    return span->seen;
 }
 
 int64_t corr_clock_resolution(const struct corr_clock *clock, uint32_t point)
@@ -245,11 +263,12 @@ void corr_clock_fit(struct corr_work *work)
     points_rank(work->store, clock);
     clock->pairs = g_new0(struct corr_clock_pair, squared + 1);
     clock->steps = g_new0(GArray *, clock->n + 1);
+    clock->spans = g_new0(struct corr_clock_span, clock->n + 1);
     clock->resolution_ns = g_new(int64_t, clock->n + 1);
     clock->host = g_new(uint32_t, clock->n + 1);
     for (uint32_t p = 0; p < clock->n; p++)
         clock->steps[p] = g_array_new(FALSE, FALSE, sizeof(struct corr_clock_step));
-    resolutions_find(work, clock);
+    times_look(work, clock);
     for (uint32_t p = 0; p < result->packets->len; p++) {
         const struct corr_packet *packet = corr_result_packet(result, p);
 
@@ -288,6 +307,7 @@ void corr_clock_free(struct corr_clock *clock)
     g_free(clock->point);
     g_free(clock->pairs);
     g_free(clock->resolution_ns);
+    g_free(clock->spans);
     g_free(clock->host);
     g_free(clock);
 }

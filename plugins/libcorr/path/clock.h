@@ -23,6 +23,10 @@ void corr_clock_free(struct corr_clock *clock);
 /* Step of a point's time stamps; less where longer steps may be chance.  Points of the store. */
 int64_t corr_clock_resolution(const struct corr_clock *clock, uint32_t point);
 
+/* The least and the greatest time that a point of the store recorded; false: none. */
+bool corr_clock_times(const struct corr_clock *clock, uint32_t point, int64_t *from_ns,
+                      int64_t *to_ns);
+
 /* The packets suggest that two points share one clock. */
 bool corr_clock_is_shared(const struct corr_clock *clock, uint32_t p, uint32_t q);
 

@@ -242,24 +242,14 @@ static void pieces_make(const struct corr_clock_pair *pair, int64_t from_ns, int
 static void overlap_find(const struct corr_result *r, const uint32_t points[2], int64_t *from_ns,
                          int64_t *to_ns)
 {
-    int64_t first[2] = {0, 0}, last[2] = {0, 0};
-    bool seen[2] = {false, false};
+    const struct corr_clock_span *a = &r->clock->spans[points[0]];
+    const struct corr_clock_span *b = &r->clock->spans[points[1]];
+    int64_t first = b->first_ns, last = b->last_ns;
 
-    for (uint32_t i = 0; i < r->store->obs->len; i++) {
-        const struct corr_obs *obs = corr_store_obs(r->store, i);
-        unsigned end = obs->point == points[1];
-
-        if (obs->point != points[0] && !end)
-            continue;
-        if (!seen[end])
-            first[end] = obs->time_ns;
-        seen[end] = true;
-        last[end] = obs->time_ns;
-    }
-    first[1] += corr_result_clock(r, points[1], points[0], first[1]).offset_ns;
-    last[1] += corr_result_clock(r, points[1], points[0], last[1]).offset_ns;
-    *from_ns = MAX(first[0], first[1]);
-    *to_ns = MIN(last[0], last[1]);
+    first += corr_result_clock(r, points[1], points[0], first).offset_ns;
+    last += corr_result_clock(r, points[1], points[0], last).offset_ns;
+    *from_ns = MAX(a->first_ns, first);
+    *to_ns = MIN(a->last_ns, last);
 }
 
 /* The same pieces of p's clock against q's, in q's time. */

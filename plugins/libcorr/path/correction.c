@@ -50,21 +50,15 @@ bool corr_correction_pieces(const struct corr_result *r, uint32_t p, uint32_t q,
                             enum corr_clock_status *status, GArray *pieces)
 {
     struct corr_clock_answer answer = by_assumption(r, p, q);
-    struct corr_clock_piece piece = {INT64_MAX,       INT64_MIN, answer.offset_ns,
-                                     answer.error_ns, 0,         true};
+    struct corr_clock_piece piece = {0, 0, answer.offset_ns, answer.error_ns, 0, true};
 
     if (answer.status == CORR_CLOCK_UNKNOWN)
         return false;
-    for (uint32_t i = 0; i < r->store->obs->len; i++) {
-        const struct corr_obs *obs = corr_store_obs(r->store, i);
-
-        if (obs->point == q) {
-            piece.from_ns = MIN(piece.from_ns, obs->time_ns - piece.offset_ns);
-            piece.to_ns = MAX(piece.to_ns, obs->time_ns - piece.offset_ns);
-        }
-    }
     *status = answer.status;
-    if (piece.from_ns <= piece.to_ns)
+    if (r->clock != NULL && corr_clock_times(r->clock, q, &piece.from_ns, &piece.to_ns)) {
+        piece.from_ns -= piece.offset_ns;
+        piece.to_ns -= piece.offset_ns;
         g_array_append_val(pieces, piece);
+    }
     return true;
 }
