@@ -118,8 +118,8 @@ C10 loss@nic>sw spurious
 C11 upstream@fwo
 C15 receiver slow_reader
 C12 loss@a>b
-C12+ loss@a>b clock_offset@b
-C12- loss@a>b clock_offset@b
+C12+ loss@a>b clock_offset
+C12- loss@a>b clock_offset
 C12b loss@a>b ambiguous
 C13 loss@fwo>srv lookup_again
 C14 spurious
@@ -161,7 +161,7 @@ F09 nat@fwi>fwo
 F10 loss@nic>srv loss@sw>srv ambiguous
 F12 loss@a>b ambiguous
 F13 nat@fwi>fwo cut@nic cut@sw cut@fwi cut@fwo cut@srv
-F15 loss@pout>srv repair@pout>srv spurious server@pin
+F15 loss@pout>srv repair@pout>srv slow_by_loss@pout>srv spurious server@pin
 F16 clock_offset@srv clock_offset@nic
 F17 loss@sw>fwi
 F19 *

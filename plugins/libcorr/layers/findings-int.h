@@ -163,10 +163,6 @@ char *corr_inquiry_end(const struct corr_inquiry *q, uint32_t conv, unsigned dir
 char *corr_inquiry_host(const struct corr_inquiry *q, uint32_t conv, unsigned dir);
 /* The ends of a flow, as its first packet showed them: "10.0.0.1:5 > 10.0.0.2:80". */
 void corr_inquiry_append_ends(const struct corr_inquiry *q, uint32_t flow, GString *text);
-/* What TCP waited for in a phase: repairs, or a reader. */
-struct corr_phase; /* layers/phases.h */
-int64_t corr_inquiry_waited(const struct corr_inquiry *q, const struct corr_phase *phase,
-                            bool reader);
 /* Appends "transaction 4 (GET /index.html, 10.1.0.10:45000 > 203.0.113.5:80)". */
 void corr_inquiry_transaction(const struct corr_inquiry *q, uint32_t number, GString *text);
 /* The finding follows from the losses of packets of a flow, wherever they were. */

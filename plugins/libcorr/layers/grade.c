@@ -5,8 +5,8 @@
 static const char *const words[] = {"unknown", "excellent", "good", "degraded", "poor"};
 
 static const struct corr_metric_row metrics[] = {
-#define CORR_ROW(name, what, unit, good, degraded, source)                                         \
-    {#name, what, source, CORR_UNIT_##unit, good, degraded},
+#define CORR_ROW(name, what, unit, good, degraded, enough, source)                                 \
+    {#name, what, source, CORR_UNIT_##unit, good, degraded, enough},
     CORR_METRICS(CORR_ROW)
 #undef CORR_ROW
 };

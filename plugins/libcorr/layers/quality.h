@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * quality.h - grades of the layers: of the whole capture, and of each client and
- * server that talk to each other.
+ * quality.h - grades of the layers: of the whole capture, of each segment (L3 only),
+ * and of each client and server that talk to each other.
  *
  * A layer is as good as the worst of its figures; without any it is unknown.
+ * The whole capture is graded by its worst segment.
  */
 #ifndef CORR_QUALITY_H
 #define CORR_QUALITY_H
@@ -31,28 +32,37 @@ struct corr_figure {
     enum corr_metric metric;
     enum corr_grade grade;
     double value;      /* in the metric's unit */
-    uint64_t n;        /* packets, bytes, transactions ... that it is made of */
+    double error;      /* the true value lies within plus or minus this; 0: exact */
+    uint64_t n;        /* packets, segments, transactions ... that it is made of */
     uint32_t from, to; /* points; CORR_NONE */
 };
 
+enum corr_scope { CORR_SCOPE_CAPTURE, CORR_SCOPE_SEGMENT, CORR_SCOPE_PAIR };
+
 struct corr_quality {
-    bool whole;                      /* the whole capture; else one pair: */
-    struct corr_addr client, server; /* as their first packet showed them */
+    enum corr_scope scope;
+    uint32_t from, to;               /* of a segment: points */
+    struct corr_addr client, server; /* of a pair: as their first packet showed them */
     uint32_t flows, packets;
     GArray *figures[CORR_QUALITY_LAYER_COUNT]; /* struct corr_figure */
     enum corr_grade grade[CORR_QUALITY_LAYER_COUNT];
 };
 
-/* The whole capture, then pairs: the worst first.  Linear in packets.  Unref to free. */
-GPtrArray *corr_qualities_new(const struct corr_result *r, const struct corr_frame_set *frames);
+/* The whole capture, segments, pairs: of each the worst first.  Linear in packets.  Unref to free.
+ */
+GPtrArray *corr_qualities_new(const struct corr_result *r, const struct corr_frame_set *frames,
+                              const GPtrArray *paths);
 
 /* For the makers: grades a figure and adds it. */
 void corr_quality_add(struct corr_quality *quality, enum corr_quality_layer layer,
                       struct corr_figure figure);
 
-/* quality_upper.c: adds the figures of L4 and L7; pairs[pair_of[flow]] is the pair of a flow. */
+/*
+ * quality_upper.c: adds the figures of L4 and L7; pairs[pair_of[flow]] is the pair of a flow,
+ * the last of the n + 1 is the whole capture.  `paths`: what was pinged or traced.
+ */
 void corr_quality_upper(const struct corr_result *r, const uint8_t *flow_counts,
-                        const uint32_t *pair_of, struct corr_quality *const *pairs, unsigned n,
-                        struct corr_quality *whole);
+                        const uint32_t *pair_of, const GPtrArray *paths,
+                        struct corr_quality *const *pairs, unsigned n);
 
 #endif /* CORR_QUALITY_H */

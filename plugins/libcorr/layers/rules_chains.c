@@ -5,8 +5,8 @@
 
 #include "layers/findings-int.h"
 #include "layers/layers.h"
+#include "layers/phase_time.h"
 #include "layers/phases.h"
-#include "layers/rtt.h"
 #include "layers/tcp.h"
 #include "path/text.h"
 
@@ -32,59 +32,6 @@ struct bundle {
     GArray *chains; /* struct chain, the longest first */
     int64_t waited_ns;
 };
-
-/* The phase's begin and end by the clock of the point where its sender's stalls are measured. */
-static bool span_at(const struct corr_phases *phases, const struct corr_phase *phase, uint32_t conv,
-                    int64_t *from_ns, int64_t *to_ns)
-{
-    for (uint32_t i = phase->first_span; i < phase->first_span + phase->n_spans; i++) {
-        const struct corr_phase_span *span =
-            &g_array_index(phases->spans, struct corr_phase_span, i);
-        if (span->conv != conv || !span->begin.frame || !span->end.frame)
-            continue;
-        *from_ns = span->begin.time_ns;
-        *to_ns = span->end.time_ns;
-        return true;
-    }
-    return false;
-}
-
-/* What TCP waited for in a phase, for data in one direction: repairs, or the reader. */
-static int64_t waited_one_way(const struct corr_inquiry *q, const struct corr_phase *phase,
-                              unsigned data_dir, bool reader)
-{
-    const struct corr_tcp *tcp = corr_layers_tcp(q->r);
-    const struct corr_tcp_way *way = corr_tcp_way_of(tcp, phase->flow, data_dir);
-    int64_t from_ns, to_ns, sum = 0;
-    uint32_t n;
-
-    if (way->sender == CORR_NONE ||
-        !span_at(corr_layers_phases(q->r), phase, way->sender, &from_ns, &to_ns))
-        return 0;
-    /* The repair of a phase's last segment ends behind what the sender takes for its end. */
-    to_ns = MAX(to_ns, from_ns + phase->duration_ns);
-    const struct corr_tcp_stall *stall =
-        corr_tcp_stalls(tcp, phase->flow, data_dir, from_ns, to_ns, &n);
-    for (uint32_t i = 0; i < n; i++, stall++) {
-        bool repair = stall->cause == CORR_TCP_STALL_FAST || stall->cause == CORR_TCP_STALL_TIMEOUT;
-        if (reader ? stall->cause == CORR_TCP_STALL_RECEIVER : repair)
-            sum += MIN(stall->to_ns, to_ns) - MAX(stall->from_ns, from_ns);
-    }
-    return sum;
-}
-
-int64_t corr_inquiry_waited(const struct corr_inquiry *q, const struct corr_phase *phase,
-                            bool reader)
-{
-    int64_t sum = 0;
-
-    if (corr_result_flow(q->r, phase->flow)->proto != 6)
-        return 0;
-    /* Both senders may wait at once, for one and the same repair. */
-    for (unsigned dir = 0; dir < 2; dir++)
-        sum += waited_one_way(q, phase, dir, reader);
-    return MIN(sum, phase->duration_ns);
-}
 
 static int compare_chains(const void *a, const void *b)
 {
@@ -124,7 +71,7 @@ static struct places places_find(const struct corr_inquiry *q, const struct corr
         int64_t from_ns, to_ns;
         uint32_t n;
         if (way->sender == CORR_NONE ||
-            !span_at(corr_layers_phases(q->r), phase, way->sender, &from_ns, &to_ns))
+            !corr_phase_span_at(corr_layers_phases(q->r), phase, way->sender, &from_ns, &to_ns))
             continue;
         to_ns = MAX(to_ns, from_ns + phase->duration_ns);
         const struct corr_tcp_incident *incident =
@@ -211,10 +158,7 @@ static GPtrArray *repairs_collect(const struct corr_inquiry *q)
         struct chain chain = {.phase = i};
         if (phase->retransmissions == 0 || !counts(q, phase))
             continue;
-        chain.waited_ns = corr_inquiry_waited(q, phase, false);
-        /* A SYN that is sent again has no data that TCP could count. */
-        if (phase->name == CORR_PHASE_CONNECT)
-            chain.waited_ns = phase->duration_ns;
+        chain.waited_ns = corr_phase_waited(q->r, phase, false);
         if (!is_long(&chain, phase))
             continue;
         chain.places = places_find(q, phase, NULL);
@@ -257,7 +201,7 @@ static GPtrArray *readers_collect(const struct corr_inquiry *q)
         struct chain chain = {.phase = i};
         if (!counts(q, phase))
             continue;
-        chain.waited_ns = corr_inquiry_waited(q, phase, true);
+        chain.waited_ns = corr_phase_waited(q->r, phase, true);
         if (is_long(&chain, phase))
             g_array_append_val(chains, chain);
     }
@@ -333,20 +277,13 @@ static void append_places(const struct corr_inquiry *q, const struct places *pla
 static void append_round_trip(const struct corr_inquiry *q, const struct corr_phase *phase,
                               GString *text)
 {
-    const struct corr_tcp *tcp = corr_layers_tcp(q->r);
-    const struct corr_conv *local = corr_result_conv(q->r, phase->conv);
-    const struct corr_tcp_conv *conv = corr_tcp_conv_of(tcp, phase->conv);
-    unsigned flip = q->r->conv_flip[phase->conv];
-    const struct corr_rtt_path *path =
-        corr_rtt_path_find(q->paths, &local->end[flip & 1].addr, &local->end[!flip].addr);
-    bool pinged = path && path->end.n;
+    struct corr_round_trip trip = corr_phase_round_trip(q->r, q->paths, phase);
 
-    if (!pinged &&
-        (!conv->has_rtt_server || corr_tcp_flow_of(tcp, phase->flow)->syn_retransmissions))
+    if (!trip.known)
         return;
-    g_string_append(text, pinged ? ". The path's round trip (ping) is "
-                                 : ". The round trip of the handshake is ");
-    corr_text_time(pinged ? path->end.min_ns : conv->rtt_server_ns, text);
+    g_string_append(text, trip.pinged ? ". The path's round trip (ping) is "
+                                      : ". The round trip of the handshake is ");
+    corr_text_time(trip.ns, text);
     g_string_append(text, phase->server_ns * 2 < phase->duration_ns
                               ? ": it is neither the distance nor the server"
                               : ": it is not the distance");

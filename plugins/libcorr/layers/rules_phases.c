@@ -6,6 +6,7 @@
 #include "layers/findings-int.h"
 #include "layers/grade.h"
 #include "layers/layers.h"
+#include "layers/phase_time.h"
 #include "layers/phases.h"
 #include "path/text.h"
 
@@ -112,17 +113,18 @@ static GPtrArray *workers_collect(const struct corr_inquiry *q, enum corr_phase_
             g_ptr_array_add(workers, w);
             g_hash_table_insert(by_name, w->name, w);
         }
+        int64_t own_ns = corr_phase_server_own(q->r, phase);
         w->n++;
         w->sum_ns += phase->server_ns;
         w->all_ns += phase->duration_ns;
-        if (phase->server_ns > w->max_ns || w->n == 1) {
-            w->max_ns = phase->server_ns;
+        if (own_ns > w->max_ns || w->n == 1) {
+            w->max_ns = own_ns;
             w->worst = i;
             w->point = last_point(phases, phase);
         }
-        if (corr_grade_time(metric, phase->server_ns) >= CORR_GRADE_DEGRADED) {
+        if (corr_grade_time(metric, own_ns) >= CORR_GRADE_DEGRADED) {
             w->slow++;
-            w->slow_ns += phase->server_ns;
+            w->slow_ns += own_ns;
             g_array_append_val(w->slow_phases, i);
         }
     }

@@ -2,7 +2,7 @@
 /* rules_time.c - where the time of all transactions went: the end-to-end verdict. */
 #include "layers/findings-int.h"
 #include "layers/layers.h"
-#include "layers/phases.h"
+#include "layers/phase_time.h"
 #include "path/text.h"
 
 #define SMALL 0.005 /* shares below this are not told */
@@ -53,9 +53,9 @@ void corr_rule_time(struct corr_inquiry *q)
         total += phase->duration_ns;
         /* The split gives a sender's waiting to the sender; TCP tells for whom it waited. */
         int64_t read_ns = phase->name == CORR_PHASE_DOWNLOAD
-                              ? MIN(corr_inquiry_waited(q, phase, true), phase->server_ns)
+                              ? MIN(corr_phase_waited(q->r, phase, true), phase->server_ns)
                               : 0;
-        repairs_ns += corr_inquiry_waited(q, phase, false);
+        repairs_ns += corr_phase_waited(q->r, phase, false);
         add_share(shares, CORR_NONE, 0, phase->server_ns - read_ns);
         add_share(shares, CORR_NONE, 1, phase->client_ns + read_ns);
         for (uint32_t k = 0; k < phase->n_shares; k++) {

@@ -95,6 +95,30 @@ static void add_text(const struct corr_rtt_path *path, const char *point, struct
     corr_cell_add_text(row, texts, text->str);
 }
 
+/* "hop 2, 10.9.0.1: 9 of 10 answered, 4.10 ms (4.90 ms at most)" */
+static void add_hop_text(const struct corr_rtt_hop *hop, struct corr_row *row, unsigned texts)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    char addr[CORR_ADDR_TEXT];
+
+    g_string_printf(text, "hop %u, %s: %u of %u answered", hop->ttl,
+                    hop->by.len > 0 ? corr_addr_text(&hop->by, addr) : "nobody", hop->answered,
+                    hop->sent);
+    if (hop->rtt.n > 0) {
+        g_string_append(text, ", least ");
+        corr_text_time(hop->rtt.min_ns, text);
+        g_string_append(text, ", median ");
+        corr_text_time(hop->rtt.p50_ns, text);
+        g_string_append(text, ", most ");
+        corr_text_time(hop->rtt.max_ns, text);
+    }
+    if (hop->answered < hop->sent)
+        g_string_append(text, hop->loss_goes_on
+                                  ? "; the path loses them"
+                                  : "; hops beyond lose none: it answers when it likes");
+    corr_cell_add_text(row, texts, text->str);
+}
+
 void corr_layers_rtt_fill(const struct corr_result *r, const struct corr_rtt_path *path,
                           struct corr_row *row, unsigned object, unsigned texts)
 {
@@ -114,4 +138,6 @@ void corr_layers_rtt_fill(const struct corr_result *r, const struct corr_rtt_pat
     for (guint i = 0; i < path->hops->len; i++)
         add_hop(&g_array_index(path->hops, struct corr_rtt_hop, i), sub);
     add_text(path, point, row, texts);
+    for (guint i = 0; i < path->hops->len && path->hops->len > 1; i++)
+        add_hop_text(&g_array_index(path->hops, struct corr_rtt_hop, i), row, texts);
 }
