@@ -109,7 +109,7 @@ static void session_end(void)
     session_free();
 }
 
-static void observe(tvbuff_t *tvb, const packet_info *pinfo)
+static struct corr_frame frame_of(tvbuff_t *tvb, const packet_info *pinfo)
 {
     /* Seconds beyond this do not fit into 64 bits of nanoseconds: years 1677 to 2262. */
     const int64_t max_s = INT64_MAX / NS_PER_S - 1;
@@ -135,9 +135,37 @@ static void observe(tvbuff_t *tvb, const packet_info *pinfo)
         frame.packet_id = packet_id;
         frame.has_packet_id = true;
     }
+    return frame;
+}
+
+static void observe(tvbuff_t *tvb, const packet_info *pinfo)
+{
+    struct corr_frame frame = frame_of(tvb, pinfo);
+
     if (frame.has_time)
         hook_live_came(&session.live, frame.time_ns, session.visited);
     corr_engine_observe(session.engine, &frame);
+    /* A user who captures for hours should hear of it then, not in the end. */
+    if (session.live.is_live && hook_live_is_tshark() &&
+        corr_engine_full_at(session.engine) == frame.number)
+        fprintf(stderr,
+                "corr: the limit of memory is reached: packets from frame %u on are counted, but "
+                "not compared (-o corr.memory:MB changes the limit).\n",
+                frame.number);
+}
+
+/* A frame above the limit of memory has a capture point all the same. */
+static void look_up(tvbuff_t *tvb, const packet_info *pinfo, uint64_t wanted)
+{
+    uint32_t full_at = corr_engine_full_at(session.engine);
+    struct corr_frame frame;
+
+    corr_engine_lookup(session.engine, pinfo->num, wanted, session.view);
+    if (full_at == 0 || pinfo->num < full_at)
+        return;
+    frame = frame_of(tvb, pinfo);
+    corr_view_add_word(session.view, CORR_FIELD_point,
+                       corr_engine_point_name(session.engine, &frame));
 }
 
 static void queue_tap_record(packet_info *pinfo)
@@ -177,8 +205,7 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
     if (wanted || expert) {
         if (visited)
             hook_session_settle();
-        corr_engine_lookup(session.engine, pinfo->num,
-                           expert ? wanted | CORR_WANT_FINDINGS : wanted, session.view);
+        look_up(tvb, pinfo, expert ? wanted | CORR_WANT_FINDINGS : wanted);
         if (wanted && session.view->values->len > 0)
             item = hook_fields_add(session.view, proto, tvb, tree);
         if (expert)

@@ -13,8 +13,6 @@
 #include "hooks.h"
 #include "parse/parse.h"
 
-/* What the engine needs for each packet of a frame, answers included: tests/bench measures it. */
-#define BYTES_PER_OBSERVATION 400
 #define BYTES_PER_MB 1000000
 
 /* A row of the table, as the user wrote it: an empty text says nothing. */
@@ -238,8 +236,9 @@ void hook_prefs_register(int proto)
         corrections, TRUE);
     prefs_register_uint_preference(
         module, "memory", "Memory limit (MB)",
-        "Packets above this limit are counted, but not compared; the tables say how many. "
-        "A packet needs about 0.4 kB. 0: the limit is 20 million packets.",
+        "So much for packets and answers, beside what Wireshark itself needs; a packet takes about "
+        "0.4 kB. Later packets are counted, but not compared; tables and expert information say "
+        "from which frame on. 0: the limit is 20 million packets.",
         10, &memory_mb);
     prefs_register_uint_preference(
         module, "grace", "Live: wait for late packets (s)",
@@ -257,9 +256,7 @@ void hook_prefs_register(int proto)
 
 void hook_prefs_config(struct corr_config *config)
 {
-    uint64_t most = (uint64_t)memory_mb * BYTES_PER_MB / BYTES_PER_OBSERVATION;
-
-    config->max_observations = (uint32_t)MIN(most, UINT32_MAX - 1);
+    config->max_bytes = (uint64_t)memory_mb * BYTES_PER_MB;
     config->correction = (enum corr_correction)correction;
     for (unsigned kind = 0; kind < CORR_ENCAP_COUNT; kind++)
         if (corr_encap_is_tunnel((enum corr_encap_kind)kind) && !tunnels[kind])

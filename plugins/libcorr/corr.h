@@ -54,7 +54,9 @@ enum corr_correction {
 
 /* Settings.  Zero in any member means the default named beside it. */
 struct corr_config {
-    uint32_t max_observations;       /* later frames are counted, not stored; 20 million */
+    /* Frames above either limit are counted, not stored. */
+    uint32_t max_observations;       /* 20 million */
+    uint64_t max_bytes;              /* of all that the engine holds, answers included; none */
     enum corr_correction correction; /* AUTO */
     uint32_t closed_tunnels;         /* not to look into: 1 << enum corr_encap_kind; none */
 };
@@ -152,6 +154,18 @@ bool corr_engine_is_settled(const struct corr_engine *engine);
 
 /* Verdicts that were not due when the engine settled; 0 after corr_engine_settle(). */
 uint32_t corr_engine_pending(const struct corr_engine *engine);
+
+/*
+ * The first frame that was not stored, because a limit of the configuration was reached; 0: none.
+ * It and all later ones are counted.  Lookups of them find nothing (the first one: a finding);
+ * corr_engine_point_name() tells the capture point of any frame.
+ */
+uint32_t corr_engine_full_at(const struct corr_engine *engine);
+const char *corr_engine_point_name(const struct corr_engine *engine,
+                                   const struct corr_frame *frame);
+
+/* Memory that the engine holds, and that its answers will take, in bytes: an estimate. */
+uint64_t corr_engine_bytes(const struct corr_engine *engine);
 
 /* Frames given and not taken back; the highest frame number. */
 uint32_t corr_engine_frame_count(const struct corr_engine *engine);

@@ -22,11 +22,20 @@ struct corr_engine {
     struct corr_early *early; /* from the first live settling on; else NULL */
 };
 
+/*
+ * What settling takes for each observation at its worst moment, where every one is a packet of
+ * its own: the answers, what match/ works with, and sorting it.
+ */
+#define ANSWER_BYTES                                                                               \
+    (sizeof(struct corr_packet) + sizeof(struct corr_sighting) + sizeof(struct corr_cell) +        \
+     sizeof(struct corr_instance) + 4 * sizeof(struct corr_keyed) + 8 * sizeof(uint32_t))
+
 struct corr_engine *corr_engine_new(const struct corr_config *config)
 {
     struct corr_engine *engine = g_new0(struct corr_engine, 1);
 
     engine->store = corr_store_new(config);
+    engine->store->answer_bytes = ANSWER_BYTES;
     return engine;
 }
 
@@ -217,6 +226,21 @@ bool corr_engine_is_settled(const struct corr_engine *engine)
 uint32_t corr_engine_pending(const struct corr_engine *engine)
 {
     return corr_engine_is_settled(engine) ? engine->result->n_pending : 0;
+}
+
+uint32_t corr_engine_full_at(const struct corr_engine *engine)
+{
+    return engine->store->full_at;
+}
+
+const char *corr_engine_point_name(const struct corr_engine *engine, const struct corr_frame *frame)
+{
+    return corr_store_point(engine->store, corr_store_point_of(engine->store, frame))->name;
+}
+
+uint64_t corr_engine_bytes(const struct corr_engine *engine)
+{
+    return corr_store_bytes(engine->store);
 }
 
 uint32_t corr_engine_frame_count(const struct corr_engine *engine)

@@ -475,6 +475,8 @@ void corr_view_fill(const struct corr_store *store, const struct corr_result *re
 
     corr_view_clear(view);
     view->wanted = wanted;
+    if (frame != 0 && frame == store->full_at)
+        corr_view_add_finding(view, CORR_FINDING_limit, "from this frame on");
     if (frame == 0 || frame >= store->frame_point->len ||
         g_array_index(store->frame_point, uint16_t, frame) == 0)
         return;

@@ -21,9 +21,4 @@ void corr_fill_point(const struct corr_fill *f)
     if (verdict->collapsed)
         corr_view_add_finding(f->view, CORR_FINDING_collapsed,
                               "merge again with corr-merge, or mergecap -I none");
-    if (verdict->limit && f->r->store->n_refused) {
-        g_string_printf(f->sentence, "%" G_GUINT64_FORMAT " packets were left out",
-                        f->r->store->n_refused);
-        corr_view_add_finding(f->view, CORR_FINDING_limit, f->sentence->str);
-    }
 }

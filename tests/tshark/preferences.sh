@@ -47,9 +47,18 @@ report -o corr.correction:off -z corr,points,json
 [ "$(jq '[.points[].clock.offset_s // 0] | unique == [0]' "$T/out")" = true ] ||
     fail "offsets with correction off: $(jq -c '[.points[].clock.offset_s]' "$T/out")"
 
-title "a limit of memory: packets above it are counted, and the tables say so"
+title "a limit of memory: packets above it are counted; tables and expert information say so"
 report -o corr.memory:1 -z corr,points
-has out '^[0-9]+ packets are above the limit'
+has out '^The limit of memory was reached at frame [0-9]+: from there on, [0-9]+ frames are'
+report -o corr.memory:1 -z corr,drops,json
+[ "$(jq '[.notes[] | select(test("limit of memory"))] | length' "$T/out")" -eq 1 ] ||
+    fail "notes: $(jq -c .notes "$T/out")"
+expect 0 corr_tshark -2 -r "$CORR_FILE" -o corr.memory:1 -Y corr.expert.limit \
+    -T fields -e frame.number -e corr.point
+[ "$(grep -cE '^[0-9]+.(client|bridge|lan|wan|server)$' "$T/out")" -eq 1 ] ||
+    fail "the limit is told on: $(cat "$T/out")"
+expect 0 corr_tshark -2 -r "$CORR_FILE" -o corr.memory:1 -Y '!corr.point'
+hasnt out .
 report -z corr,points
 hasnt out 'limit'
 

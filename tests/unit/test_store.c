@@ -287,7 +287,7 @@ static void above_max_observations_counted_not_stored(void)
     g_assert_cmpuint(store->obs->len, ==, 3);
     g_assert_cmpuint(store->n_refused, ==, 2);
     g_assert_cmpuint(store->n_frames, ==, 5);
-    g_assert_null(of_frame(store, 4));
+    g_assert_cmpuint(store->frame_obs->len, ==, 4); /* of frames 0 to 3 */
     g_assert_cmpuint(corr_store_point(store, 0)->frames, ==, 5);
     add_shape(store, 5, 0, &a);
     g_assert_cmpuint(store->n_refused, ==, 2);
@@ -343,6 +343,31 @@ static void points_have_local_flows_of_their_own(void)
     corr_store_free(store);
 }
 
+/* Memory does not grow above the limit, whatever it is that takes it. */
+static void above_max_bytes(void)
+{
+    struct corr_config config = {.max_bytes = 200000};
+    struct corr_store *store = corr_store_new(&config);
+    uint64_t then = 0;
+    uint32_t i;
+
+    store->answer_bytes = 200;
+    corr_store_add_point(store, 0, 0, "a");
+    for (i = 1; i <= 5000; i++) {
+        struct shape a = udp(1 + i % 100, (uint16_t)i, 2, 53, i);
+
+        add_shape(store, i, 0, &a);
+        if (store->full_at != 0 && then == 0)
+            then = corr_store_bytes(store);
+    }
+    g_assert_cmpuint(store->full_at, >, 100);
+    g_assert_cmpuint(store->n_refused, ==, i - store->full_at);
+    g_assert_cmpuint(then, ==, corr_store_bytes(store));
+    g_assert_cmpuint(then, >=, config.max_bytes);
+    g_assert_cmpuint(then, <, config.max_bytes + config.max_bytes / 10);
+    corr_store_free(store);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -362,6 +387,7 @@ int main(int argc, char **argv)
                     one_way_ids_are_no_part_of_the_key);
     g_test_add_func("/store/frames above max_observations are counted, not stored",
                     above_max_observations_counted_not_stored);
+    g_test_add_func("/store/memory does not grow above max_bytes", above_max_bytes);
     g_test_add_func("/store/dir 0 is from endpoint a to b, 1 is back",
                     direction_is_from_endpoint_a);
     g_test_add_func("/store/a local flow is one conversation as one point shows it",

@@ -120,6 +120,9 @@ void corr_l7_take_back(struct corr_l7 *l7, uint32_t obs);
 /* No packet will follow, for now: what waited for lost bytes is read without them. */
 void corr_l7_finish(struct corr_l7 *l7);
 
+/* Memory that it holds. */
+uint64_t corr_l7_bytes(const struct corr_l7 *l7);
+
 /* struct corr_mark and struct corr_l7_answer, both in the order in which they were read. */
 const GArray *corr_l7_marks(const struct corr_l7 *l7);
 const GArray *corr_l7_answers(const struct corr_l7 *l7);

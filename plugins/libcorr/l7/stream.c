@@ -22,6 +22,7 @@ struct corr_l7 {
     GArray *marks, *answers;
     GByteArray *texts; /* strings, each with its 0; offset 0 is "none" */
     uint64_t late_bytes;
+    uint32_t n_pairs;
 };
 
 const char *corr_mark_word(enum corr_mark_kind kind)
@@ -84,6 +85,15 @@ void corr_l7_free(struct corr_l7 *l7)
     g_array_unref(l7->answers);
     g_byte_array_unref(l7->texts);
     g_free(l7);
+}
+
+uint64_t corr_l7_bytes(const struct corr_l7 *l7)
+{
+    return (uint64_t)l7->pairs->len * sizeof(void *) +
+           (uint64_t)l7->n_pairs * sizeof(struct corr_l7_pair) +
+           (uint64_t)l7->marks->len * sizeof(struct corr_mark) +
+           (uint64_t)l7->answers->len * sizeof(struct corr_l7_answer) + l7->texts->len +
+           l7->late_bytes;
 }
 
 const GArray *corr_l7_marks(const struct corr_l7 *l7)
@@ -408,6 +418,7 @@ static struct corr_l7_pair *pair_get(struct corr_l7 *l7, uint32_t conv)
         return pair;
     if (conv >= l7->pairs->len)
         g_ptr_array_set_size(l7->pairs, (int)conv + 1);
+    l7->n_pairs++;
     return l7->pairs->pdata[conv] = g_new0(struct corr_l7_pair, 1);
 }
 

@@ -382,7 +382,6 @@ struct corr_capture_verdict *corr_capture_verdicts_new(const struct corr_result 
 
         if (verdicts[obs->point].first_frame == 0)
             verdicts[obs->point].first_frame = obs->frame;
-        verdicts[obs->point].limit |= i == 0;
     }
     return verdicts;
 }

@@ -48,7 +48,6 @@ struct corr_capture_verdict {
     char *reasons;        /* joined by "; "; owned */
     uint32_t first_frame; /* 0: no frame of this point was understood */
     bool collapsed;       /* one of several that a merge had united */
-    bool limit;           /* the point of the file's first frame, which speaks for the file */
 };
 
 /* One for each point of the store; of all frames. */

@@ -261,11 +261,6 @@ void corr_build_points(const struct corr_result *r, const struct corr_frame_set 
     corr_coverage_pings(r, pings);
     for (unsigned i = 0; i < pings->len; i++)
         corr_report_note(out, "%s", (const char *)g_ptr_array_index(pings, i));
-    if (store->n_refused)
-        corr_report_note(out,
-                         "%" G_GUINT64_FORMAT " packets are above the limit of %u and were "
-                         "left out of every answer.",
-                         store->n_refused, store->config.max_observations);
     if (store->points->len == 0)
         corr_report_note(out, "No frame was given.");
 }

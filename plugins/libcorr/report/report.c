@@ -29,6 +29,16 @@ struct corr_report_table *corr_report_table_new(const struct corr_table *table)
     return built;
 }
 
+static void note_limit(const struct corr_result *r, struct corr_report_table *out)
+{
+    if (r && r->store->full_at)
+        corr_report_note(out,
+                         "The limit of memory was reached at frame %u: from there on, "
+                         "%" G_GUINT64_FORMAT " frame%s not compared and in no answer.",
+                         r->store->full_at, r->store->n_refused,
+                         r->store->n_refused == 1 ? " is" : "s are");
+}
+
 /* While a capture runs: of when the table is, and what it does not know yet. */
 static void note_live(const struct corr_result *r, struct corr_report_table *out)
 {
@@ -53,6 +63,7 @@ struct corr_report_table *corr_report_build(const struct corr_engine *engine,
 {
     struct corr_report_table *built = corr_report_table_new(table);
     table->build(engine, frames, built);
+    note_limit(corr_engine_result(engine), built);
     note_live(corr_engine_result(engine), built);
     return built;
 }

@@ -97,6 +97,12 @@ void corr_brokers_note(struct corr_store *store, const struct corr_frame *frame,
     }
 }
 
+uint64_t corr_brokers_bytes(const struct corr_store *store)
+{
+    return (uint64_t)store->brokers->trailed->len * sizeof(struct trailed) +
+           (uint64_t)store->brokers->bare->len * sizeof(struct bare);
+}
+
 void corr_brokers_take_back(struct corr_store *store, uint32_t frame)
 {
     struct corr_brokers *brokers = store->brokers;

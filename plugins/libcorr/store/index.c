@@ -78,3 +78,8 @@ void corr_index_add(struct corr_index *index, uint64_t hash, uint32_t position)
     insert(index, hash, position);
     index->used++;
 }
+
+uint64_t corr_index_bytes(const struct corr_index *index)
+{
+    return ((uint64_t)index->mask + 1) * sizeof(struct slot);
+}

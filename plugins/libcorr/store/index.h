@@ -27,4 +27,6 @@ uint32_t corr_index_find(const struct corr_index *index, uint64_t hash, corr_ind
 /* Adds a position under a hash.  The caller has made sure that it is new. */
 void corr_index_add(struct corr_index *index, uint64_t hash, uint32_t position);
 
+uint64_t corr_index_bytes(const struct corr_index *index);
+
 #endif /* CORR_INDEX_H */

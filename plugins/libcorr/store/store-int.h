@@ -34,6 +34,15 @@ void corr_brokers_free(struct corr_brokers *brokers);
 void corr_brokers_note(struct corr_store *store, const struct corr_frame *frame,
                        const struct corr_parsed *packet, uint32_t obs);
 void corr_brokers_take_back(struct corr_store *store, uint32_t frame);
+uint64_t corr_brokers_bytes(const struct corr_store *store);
+
+/* The point of one interface index of an interface that shows all; CORR_NONE. */
+uint32_t corr_store_find_ifindex(const struct corr_store *store, uint32_t base, uint32_t ifindex);
+
+/* limit.c: is there no room for one more frame?  Then it is counted. */
+bool corr_store_is_full(const struct corr_store *store);
+void corr_store_refuse(struct corr_store *store, const struct corr_frame *frame);
+void corr_store_take_back_refused(struct corr_store *store, uint32_t number);
 
 /* Of the observation that is appended next; of those that were taken back. */
 void corr_options_keep(struct corr_store *store, const struct corr_parsed *packet);

@@ -8,8 +8,6 @@
 #include "store/index.h"
 #include "store/store-int.h"
 
-#define DEFAULT_MAX_OBSERVATIONS 20000000u
-
 static void point_free(void *data)
 {
     struct corr_point *point = data;
@@ -27,8 +25,6 @@ struct corr_store *corr_store_new(const struct corr_config *config)
 
     if (config != NULL)
         store->config = *config;
-    if (store->config.max_observations == 0)
-        store->config.max_observations = DEFAULT_MAX_OBSERVATIONS;
     store->obs = g_array_new(FALSE, FALSE, sizeof(struct corr_obs));
     store->frame_obs = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     store->frame_point = g_array_new(FALSE, FALSE, sizeof(uint16_t));
@@ -153,11 +149,18 @@ void corr_store_set_point(struct corr_store *store, uint32_t point,
     }
 }
 
+uint32_t corr_store_find_ifindex(const struct corr_store *store, uint32_t base, uint32_t ifindex)
+{
+    const struct corr_point *of = corr_store_point(store, base);
+
+    return point_find(store, of->section, of->interface, ifindex);
+}
+
 /* `tcpdump -i any` shows every interface of a host: each is a point of its own. */
 static uint32_t point_of_ifindex(struct corr_store *store, uint32_t base, uint32_t ifindex)
 {
     const struct corr_point *of = corr_store_point(store, base);
-    uint32_t point = point_find(store, of->section, of->interface, ifindex);
+    uint32_t point = corr_store_find_ifindex(store, base, ifindex);
     char *name;
 
     if (point != CORR_NONE)
@@ -408,31 +411,23 @@ static void packet_append(struct corr_store *store, const struct corr_frame *fra
     g_array_append_val(store->obs, obs);
 }
 
-/* Counts a packet that is not observed, and remembers that it did. */
+/* Counts a packet that cannot be observed, and remembers that it did. */
 static void unusable_add(struct corr_store *store, uint32_t frame, uint32_t at, const char *why)
 {
     struct corr_unusable unusable = {.frame = frame, .point = at, .why = why};
     GHashTable *unknown = corr_store_point(store, at)->unknown;
 
-    if (why == NULL)
-        store->n_refused++;
-    else
-        g_hash_table_replace(
-            unknown, (void *)why,
-            GUINT_TO_POINTER(GPOINTER_TO_UINT(g_hash_table_lookup(unknown, why)) + 1));
+    g_hash_table_replace(
+        unknown, (void *)why,
+        GUINT_TO_POINTER(GPOINTER_TO_UINT(g_hash_table_lookup(unknown, why)) + 1));
     g_array_append_val(store->unusable, unusable);
 }
 
 static void unusable_remove(struct corr_store *store, const struct corr_unusable *unusable)
 {
     GHashTable *unknown = corr_store_point(store, unusable->point)->unknown;
-    unsigned count;
+    unsigned count = GPOINTER_TO_UINT(g_hash_table_lookup(unknown, unusable->why));
 
-    if (unusable->why == NULL) {
-        store->n_refused--;
-        return;
-    }
-    count = GPOINTER_TO_UINT(g_hash_table_lookup(unknown, unusable->why));
     if (count > 1)
         g_hash_table_replace(unknown, (void *)unusable->why, GUINT_TO_POINTER(count - 1));
     else
@@ -445,6 +440,7 @@ static void unusable_remove(struct corr_store *store, const struct corr_unusable
  */
 static void take_back(struct corr_store *store, uint32_t number)
 {
+    corr_store_take_back_refused(store, number);
     while (store->obs->len > 0 && corr_store_obs(store, store->obs->len - 1)->frame >= number)
         g_array_set_size(store->obs, store->obs->len - 1);
     while (store->tokens->len > 0 &&
@@ -501,6 +497,10 @@ void corr_store_add_frame(struct corr_store *store, const struct corr_frame *fra
         return;
     if (frame->number <= store->last_frame)
         take_back(store, frame->number);
+    if (corr_store_is_full(store)) {
+        corr_store_refuse(store, frame);
+        return;
+    }
     n = corr_parse(frame, store->config.closed_tunnels, packets);
     if (packets[0].have & CORR_HAVE_IFINDEX && store->points->len < UINT16_MAX - 1)
         at = point_of_ifindex(store, at, packets[0].ifindex);
@@ -524,8 +524,6 @@ void corr_store_add_frame(struct corr_store *store, const struct corr_frame *fra
                                                            : "not recognised";
 
             unusable_add(store, frame->number, at, why);
-        } else if (store->obs->len >= store->config.max_observations) {
-            unusable_add(store, frame->number, at, NULL);
         } else {
             if (first == CORR_NONE)
                 first = store->obs->len;

@@ -128,7 +128,7 @@ struct corr_point {
 struct corr_unusable {
     uint32_t frame;
     uint32_t point;
-    const char *why; /* key of the point's `unknown`; NULL: counted in n_refused */
+    const char *why; /* key of the point's `unknown` */
 };
 
 /* A token of an observation. */
@@ -176,7 +176,11 @@ struct corr_store {
     GHashTable *names; /* const char * name of a point: taken */
     uint32_t last_frame;
     uint32_t n_frames;
-    uint64_t n_refused; /* observations above config.max_observations */
+    uint32_t answer_bytes; /* that answers will take for each observation; set by the engine */
+    uint32_t full_at;      /* first frame above the limits of config: it and all later ones are
+                              counted and leave nothing else; 0: none yet */
+    uint64_t n_refused;    /* so many */
+    uint32_t refused_last; /* point of the last of them */
 };
 
 struct corr_store *corr_store_new(const struct corr_config *config);
@@ -191,6 +195,12 @@ void corr_store_set_point(struct corr_store *store, uint32_t point,
 
 /* Parses and appends one frame; frames that are taken back go first. */
 void corr_store_add_frame(struct corr_store *store, const struct corr_frame *frame);
+
+/* Memory that the store holds, and answers to it will: what config.max_bytes limits. */
+uint64_t corr_store_bytes(const struct corr_store *store);
+
+/* The capture point of a frame that need not be stored: its interface's, or a known part of it. */
+uint32_t corr_store_point_of(const struct corr_store *store, const struct corr_frame *frame);
 
 static inline const struct corr_obs *corr_store_obs(const struct corr_store *store, uint32_t i)
 {
