@@ -176,6 +176,20 @@ G06 *
 G07 loss@fwi>fwo
 G08 loss@fwi>fwo
 G09 blocked@srv
+K01 clock_offset nat@b>c nat@c>b
+K02 clock_offset nat@b>c nat@c>d
+K03 clock_offset nat@b>c
+K04 clock_offset loss@v3>v2 repair@v3>v2 slow_by_loss@v3>v2 spurious
+K05 clock_offset nat@b>c
+K06 clock_offset nat@b>c cut@a cut@b cut@c cut@d
+K07 clock_offset loss@r1>c nat@r1>c repair@r1>c slow_by_loss@r1>c syn_again
+K08 clock_offset loss@cni>eth1 loss@eth2>eth1 nat@pod>cni repair@cni>eth1 repair@eth2>eth1 slow_by_loss spurious syn_again
+K09 clock_offset nat@b>c
+K10 nat@b>c one_way@a one_way@b one_way@c one_way@d
+K11 clock_offset loss@e>d nat@c>d repair@e>d slow_by_loss@e>d
+K12 clock_offset loss@b>c
+K13 clock_offset loss@c>d loss@d>c nat@b>c repair@c>d repair@d>c slow_by_loss spurious
+K14 clock_offset ambiguous loss@d>c mss@b>c nat@b>c options@b>c repair@d>c slow_by_loss spurious
 L05 tls_turns
 L06 resolver@srv
 L06b lookup_again window@srv

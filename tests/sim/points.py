@@ -31,7 +31,8 @@ class Point:
         self.stamp_noise = stamp_noise
         self.interface = self.id          # points may share one: mirror sessions, routed SPAN
         self.if_name = name
-        self.trailer = None               # callable(frame, stamp) -> frame: see brokers.py
+        self.link = 1                     # LINKTYPE_ of the frames that are written
+        self.wrap = None                  # callable(frame, stamp) -> frame: see wraps.py, brokers.py
         sim.points.append(self)
 
     def clock(self, t):
@@ -118,7 +119,7 @@ def block(kind, body):
     return struct.pack("<II", kind, length) + body + struct.pack("<I", length)
 
 
-def write_pcapng(path, sim, merged, collapse=False, link=1):
+def write_pcapng(path, sim, merged, collapse=False):
     """Writes the merged file: one interface per point, or one for all if collapse."""
     with open(path, "wb") as f:
         f.write(block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)))
@@ -127,13 +128,13 @@ def write_pcapng(path, sim, merged, collapse=False, link=1):
         for point in points:
             opts = b"" if collapse else option(2, point.if_name.encode())
             opts += option(9, b"\x09") + option(0, b"")
-            f.write(block(1, struct.pack("<HHI", link, 0, 0 if collapse else point.snaplen) +
+            f.write(block(1, struct.pack("<HHI", point.link, 0, 0 if collapse else point.snaplen) +
                           opts))
         for record in merged:
             point = sim.points[record["point"]]
             data = record["data"]
-            if point.trailer is not None:
-                data = point.trailer(data, record["stamp"])
+            if point.wrap is not None:
+                data = point.wrap(data, record["stamp"])
             kept = data[:point.snaplen]
             stamp = record["stamp"]
             head = struct.pack("<IIIII", 0 if collapse else index[point.interface],

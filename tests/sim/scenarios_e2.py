@@ -17,7 +17,7 @@ def through_broker(net, trailers, name="tap"):
     for point, (source, trailer) in zip(points, trailers.values()):
         point.interface = points[0].interface
         point.name = "%s/%s" % (name, source)
-        point.trailer = trailer
+        point.wrap = trailer
     points[0].if_name = name
     return net
 
@@ -112,7 +112,7 @@ def e29f(seed):
     net = build(seed, ["nic", 100 * US, "sw", 250 * US, "router", "srv"], left=("10.1.0.10",),
                 right=("203.0.113.5",))
     for point in net.points.values():
-        point.trailer = brokers.at_random(net.sim.rng)
+        point.wrap = brokers.at_random(net.sim.rng)
     t_conns(net, 1, 100, 1000)
     return net.finish()
 
@@ -123,6 +123,6 @@ def e29g(seed):
     net = build(seed, ["nic", 100 * US, "sw", 250 * US, "router", "srv"], left=("10.1.0.10",),
                 right=("203.0.113.5",))
     trailer = brokers.metamako(1, 2)
-    net.points["sw"].trailer = lambda frame, ns: trailer(frame, ns) if len(frame) < 100 else frame
+    net.points["sw"].wrap = lambda frame, ns: trailer(frame, ns) if len(frame) < 100 else frame
     t_conns(net, 1, 100, 1000)
     return net.finish()

@@ -223,6 +223,21 @@ void corr_rule_asymmetric(struct corr_inquiry *q)
     }
 }
 
+/* Packets of one direction at a point, in whatever local flows: a card may take off the tags of
+ * what it receives, and show those of what it sends. */
+static uint32_t seen_at(const struct corr_inquiry *q, const struct corr_flow *flow,
+                        const uint32_t *counts, uint32_t point, unsigned dir)
+{
+    uint32_t n = 0;
+
+    for (unsigned m = 0; m < flow->convs->len; m++) {
+        uint32_t conv = g_array_index(flow->convs, struct corr_member, m).conv;
+        if (corr_result_conv(q->r, conv)->point == point)
+            n += counts[conv * 2 + dir];
+    }
+    return n;
+}
+
 void corr_rule_one_way(struct corr_inquiry *q)
 {
     const struct corr_result *r = q->r;
@@ -240,8 +255,8 @@ void corr_rule_one_way(struct corr_inquiry *q)
             continue;
         for (unsigned m = 0; m < flow->convs->len; m++) {
             uint32_t conv = g_array_index(flow->convs, struct corr_member, m).conv;
-            uint32_t a = counts[conv * 2], b = counts[conv * 2 + 1];
             uint32_t point = corr_result_conv(r, conv)->point;
+            uint32_t a = seen_at(q, flow, counts, point, 0), b = seen_at(q, flow, counts, point, 1);
             full[point] += a && b;
             half[point] += (a >= ASYMMETRIC_PACKETS && !b) || (b >= ASYMMETRIC_PACKETS && !a);
         }

@@ -20,6 +20,7 @@
 struct flow_facts {
     uint8_t level;  /* longest prefix that every sighting has */
     bool all_resid; /* every sighting has a checksum residual */
+    bool all_len;   /* every sighting tells its length: a first fragment need not */
 };
 
 static struct flow_facts *flow_facts_new(const struct corr_work *work)
@@ -27,22 +28,26 @@ static struct flow_facts *flow_facts_new(const struct corr_work *work)
     struct flow_facts *facts = g_new(struct flow_facts, work->result->flows->len + 1);
 
     for (uint32_t f = 0; f < work->result->flows->len; f++)
-        facts[f] = (struct flow_facts){CORR_LEVEL_FULL, true};
+        facts[f] = (struct flow_facts){CORR_LEVEL_FULL, true, true};
     for (uint32_t i = 0; i < work->store->obs->len; i++) {
         const struct corr_obs *obs = corr_store_obs(work->store, i);
         struct flow_facts *flow = &facts[work->result->conv_flow[work->result->obs_conv[i]]];
 
-        if (obs->len > 0 && obs->cap_level < flow->level)
-            flow->level = obs->cap_level;
+        if (obs->kind == CORR_KIND_FRAGMENT)
+            continue;
         if (!(obs->have & CORR_HAVE_RESID))
             flow->all_resid = false;
+        if (!(obs->have & CORR_HAVE_LEN))
+            flow->all_len = false;
+        if ((obs->len > 0 || !(obs->have & CORR_HAVE_LEN)) && obs->cap_level < flow->level)
+            flow->level = obs->cap_level;
     }
     return facts;
 }
 
 static uint64_t content_key(const struct corr_obs *obs, const struct flow_facts *facts)
 {
-    if (obs->len == 0)
+    if (obs->have & CORR_HAVE_LEN && obs->len == 0)
         return 0;
     switch (facts->level) {
     case CORR_LEVEL_FULL:
@@ -89,9 +94,8 @@ static uint64_t cell_key(const struct corr_work *work, uint32_t i, const struct 
     /* ICMP types change when IP versions do: leave an echo's to its direction. */
     if (obs->kind != CORR_KIND_ECHO)
         key = corr_hash_mix(key, (uint64_t)obs->icmp_type << 8 | obs->icmp_code);
-    /* A first fragment does not tell the length of an echo's payload. */
-    if (obs->kind != CORR_KIND_ECHO || facts->level == CORR_LEVEL_FULL)
-        key = corr_hash_mix(key, obs->have & CORR_HAVE_LEN ? obs->len : 0);
+    if (facts->all_len)
+        key = corr_hash_mix(key, obs->len);
     return key;
 }
 

@@ -357,8 +357,11 @@ static void packet_add(struct corr_work *work, const struct drafting *d, const s
     g_array_append_val(result->packets, packet);
 }
 
-/* Which sightings does an observation have?  One per packet that it holds a part of. */
-static void sightings_index(struct corr_work *work)
+/*
+ * Which sightings does an observation have?  One per packet that it holds a part of, in
+ * the order of their bytes.
+ */
+static void sightings_index(struct corr_work *work, const GArray *drafts, const uint32_t *order)
 {
     struct corr_result *result = work->result;
     uint32_t n = work->store->obs->len, *place;
@@ -375,6 +378,19 @@ static void sightings_index(struct corr_work *work)
     for (uint32_t s = 0; s < result->sightings->len; s++)
         result->obs_sightings[place[corr_result_sighting(result, s)->obs]++] = s;
     g_free(place);
+#define FROM(i)                                                                                    \
+    g_array_index(drafts, struct draft,                                                            \
+                  order[corr_result_sighting(result, result->obs_sightings[i])->packet])           \
+        .from
+    for (uint32_t o = 0; o < n; o++)
+        for (uint32_t i = result->obs_first[o] + 1; i < result->obs_first[o + 1]; i++)
+            for (uint32_t k = i; k > result->obs_first[o] && FROM(k - 1) > FROM(k); k--) {
+                uint32_t one = result->obs_sightings[k];
+
+                result->obs_sightings[k] = result->obs_sightings[k - 1];
+                result->obs_sightings[k - 1] = one;
+            }
+#undef FROM
 }
 
 void corr_groups_count(struct corr_work *work)
@@ -469,7 +485,7 @@ void corr_packets_build(struct corr_work *work)
     g_array_set_size(result->sightings, 0);
     for (uint32_t i = 0; i < d.drafts->len; i++)
         packet_add(work, &d, &g_array_index(d.drafts, struct draft, order[i]));
-    sightings_index(work);
+    sightings_index(work, d.drafts, order);
     rivals_find(result, d.drafts, order);
     g_free(order);
     g_free(d.latest);

@@ -42,6 +42,16 @@ struct arrivals {
     GArray *packets; /* uint32_t, ascending */
 };
 
+/* Bytes before the packet in a frame that holds several: they come in the order of their bytes. */
+static uint32_t bytes_before(const struct corr_result *r, const struct corr_packet *p)
+{
+    uint32_t obs = corr_result_sighting(r, p->drop_after)->obs;
+    uint32_t first = r->obs_sightings[r->obs_first[obs]];
+
+    return (uint32_t)(p->from -
+                      corr_result_packet(r, corr_result_sighting(r, first)->packet)->from);
+}
+
 /* "TCP 10.0.1.2:40212 > 198.51.100.5:80 seq 4121 len 1448" */
 static void append_packet(const struct corr_result *r, const struct corr_packet *p, GString *text)
 {
@@ -64,7 +74,8 @@ static void append_packet(const struct corr_result *r, const struct corr_packet 
             g_string_append(text, " RST");
     }
     if (obs->have & CORR_HAVE_SEQ)
-        g_string_append_printf(text, " seq %u", obs->seq);
+        g_string_append_printf(
+            text, " seq %u", obs->kind == CORR_KIND_TCP ? obs->seq + bytes_before(r, p) : obs->seq);
     if (obs->have & CORR_HAVE_LEN)
         g_string_append_printf(text, " len %u", p->len);
     if (obs->kind == CORR_KIND_FRAGMENT)
