@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 
+import clocks
 import findings
 import story
 from packets import ip_text
@@ -192,26 +193,13 @@ def oracle(truth, expect):
         a, b = pair.split("-")
         rows.append({"from": a, "to": b, "lost": 0, "rtt_min_s": rtt / 1e9})
     answer.report = {"segments": rows,
-                     "nat": [nat_row(n) for n in truth.sim.nats], "points": oracle_clocks(truth),
+                     "nat": [nat_row(n) for n in truth.sim.nats], "points": clocks.oracle(truth),
                      "phases": story.oracle_rows(truth),
                      "findings": findings.oracle(expect.get("ident"))}
     for number, frames in story.frames_of(truth):
         for n in frames:
             answer.frames[n].transactions.append(number)
     return answer
-
-
-def oracle_clocks(truth):
-    first = truth.frames[1]["stamp"] if len(truth.frames) > 1 else 0
-    points = truth.sim.points
-    rows = []
-    for p in points:
-        at = points[0].clock(0) + 10**9
-        offset = p.clock(points[0].true_time(at)) - at
-        rows.append({"name": p.name, "clock": {"reference": points[0].name, "status": "bounded",
-                                               "offset_s": offset / 1e9, "error_s": 1e-6,
-                                               "at_s": (at - first) / 1e9}})
-    return rows
 
 
 def first_tuple(r):

@@ -29,6 +29,7 @@ class Point:
         self.window, self.gaps = window, gaps
         self.accept, self.miss, self.dup = accept, miss, dup
         self.stamp_noise = stamp_noise
+        self.slews = []
         self.interface = self.id          # points may share one: mirror sessions, routed SPAN
         self.if_name = name
         self.link = 1                     # LINKTYPE_ of the frames that are written
@@ -42,6 +43,10 @@ class Point:
             if t >= when:
                 t_clock += delta
         return t_clock
+
+    def bends(self):
+        """(start, stop) in true time between which it is set, or runs faster or slower."""
+        return [(when, when) for when, _ in self.steps] + list(self.slews)
 
     def stamp(self, t):
         t_clock = self.clock(t)

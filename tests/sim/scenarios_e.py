@@ -238,6 +238,7 @@ def e24(seed):
 def e27(seed):
     net = build(seed, ["nic", 500 * US, "router", "srv"], **ENDS)
     net.points["srv"].clock = slewed(net.points["srv"].clock, 20 * SEC, 30 * SEC, 500)
+    net.points["srv"].slews.append((20 * SEC, 30 * SEC))
     t_conns(net, 60, 10, 400, gap=SEC, think=30 * MS)
     return net.finish()
 

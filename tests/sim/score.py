@@ -27,7 +27,8 @@ OPEN.update((ident, "the first packet of a flow is lost") for ident in "L06b L13
 
 COLUMNS = [("pairs", 7), ("P", 6), ("R", 6), ("drops", 6), ("dP", 5), ("dR", 5), ("fconf", 5),
            ("miss", 5), ("mP", 5), ("mR", 5), ("nat", 4), ("nP", 5), ("nR", 5), ("oP", 5),
-           ("oR", 5), ("lat", 5), ("cover", 6), ("clk_us", 8), ("ph", 4), ("phP", 5), ("phR", 5), ("s", 5)]
+           ("oR", 5), ("lat", 5), ("cover", 6), ("clk_us", 8), ("blunt", 5), ("ph", 4),
+           ("phP", 5), ("phR", 5), ("s", 5)]
 
 
 def cell(value, width):

@@ -78,9 +78,61 @@ def order_invented(answer):
         f.hop = n % 3 + 1
 
 
+def clock(answer, point=1):
+    return answer.report["points"][point]["clock"]
+
+
 @mutation("A05")
 def clock_wrong(answer):
-    answer.report["points"][1]["clock"]["offset_s"] += 0.001
+    clock(answer)["offset_s"] += 0.001
+
+
+@mutation("A05", "E18")
+def clock_wrong_at_the_end(answer):
+    last = clock(answer)["pieces"][-1]
+    last["offset_s"] += 50e-6 * (last["to_s"] - last["from_s"]) / 2
+    last["drift_ppm"] += 50
+
+
+@mutation("A05", "E23")
+def clock_bound_too_wide(answer):
+    for piece in clock(answer)["pieces"]:
+        piece["error_s"] = 0.01
+
+
+@mutation("A05")
+def latency_bounds_too_wide(answer):
+    for f in answer.frames[1:]:
+        if f.error is not None:
+            f.error = 500_000
+
+
+@mutation("E18")
+def drift_wrong(answer):
+    piece = clock(answer)["pieces"][0]
+    piece["drift_ppm"] += 0.5
+
+
+@mutation("E18", "E19", "E27")
+def step_forgotten(answer):
+    del clock(answer)["pieces"][1:]
+
+
+@mutation("A05")
+def step_invented(answer):
+    pieces = clock(answer)["pieces"]
+    pieces.append(dict(pieces[-1], from_s=pieces[-1]["to_s"]))
+
+
+@mutation("E21", "A01")
+def offset_invented(answer):
+    clock(answer).update(status="bounded", offset_s=0, error_s=1, at_s=1)
+
+
+@mutation("A05", "E23")
+def offset_withheld(answer):
+    clock(answer).update(status="unknown")
+    del clock(answer)["offset_s"]
 
 
 @mutation("B01")

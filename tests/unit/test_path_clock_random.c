@@ -231,12 +231,12 @@ static void lines(void)
 
 static void set(void)
 {
-    many(steps, 1, 2);
+    many(steps, 0, 2);
 }
 
 static void slewed(void)
 {
-    many(slews, 5, 50);
+    many(slews, 2, 50);
 }
 
 void add_clock_random_tests(void)

@@ -80,7 +80,7 @@ static int seen_compare(const void *x, const void *y)
     const struct seen *a = x, *b = y;
 
     if (a->n != b->n)
-        return a->n < b->n ? -1 : 1;
+        return a->n > b->n ? -1 : 1;
     if (a->first_ns != b->first_ns)
         return a->first_ns < b->first_ns ? -1 : 1;
     if (a->last_ns != b->last_ns)

@@ -16,6 +16,10 @@
 #define NOISES 2
 /* ... this part of the round trip: less does no harm, as no path is that uneven. */
 #define HARMLESS 50
+/* Packets there and back are near if drift changes less than such a part of their round trip. */
+#define NEAR 16
+/* So many of them may have a clock set between them. */
+#define BETWEEN 2
 /* Moments at which a corridor's width is looked at. */
 #define BEND_MOMENTS 16
 
@@ -364,25 +368,63 @@ static bool hidden_event(uint32_t p, uint32_t q, struct corr_clock_sample **all,
     return true;
 }
 
-/* The least round trip that packets close to each other show, with room for the slack. */
-static int64_t round_trip(struct corr_clock_sample **all, uint32_t n, int64_t slack_ns,
-                          double drift)
+/* The least of many values, without the BETWEEN least of them. */
+struct least {
+    int64_t values[BETWEEN + 1];
+};
+
+static void least_init(struct least *least)
 {
-    const struct corr_clock_sample *last[2] = {NULL, NULL};
-    int64_t least = INT64_MAX;
+    for (unsigned k = 0; k <= BETWEEN; k++)
+        least->values[k] = INT64_MAX;
+}
 
-    for (uint32_t i = 0; i < n; i++) {
-        const struct corr_clock_sample *upper, *lower;
+static void least_add(struct least *least, int64_t value)
+{
+    for (unsigned k = 0; k <= BETWEEN; k++)
+        if (value < least->values[k]) {
+            int64_t next = least->values[k];
 
-        last[all[i]->upper] = all[i];
-        lower = last[false];
-        upper = last[true];
-        if (upper == NULL || lower == NULL)
-            continue;
-        least = MIN(least, upper->d_ns - lower->d_ns -
-                               (int64_t)(drift * (double)(upper->t_ns - lower->t_ns)));
+            least->values[k] = value;
+            value = next;
+        }
+}
+
+/*
+ * The least round trip that packets show, with room for the slack; whatever the drift within
+ * the corridor may add to it while they are apart, in their favour.  Packets there and back
+ * that a clock was set between show less: so some of the least do not count.
+ */
+static int64_t round_trip(struct corr_clock_sample **all, uint32_t n, int64_t slack_ns,
+                          const struct corr_corridor *corridor)
+{
+    struct least most, least;
+    double slow, fast, unsure;
+
+    corr_corridor_drift(corridor, &slow, &fast);
+    unsure = (fast - slow) / 2 * 1e-6;
+    least_init(&most);
+    least_init(&least);
+    for (unsigned pass = 0; pass < 2; pass++) {
+        const struct corr_clock_sample *last[2] = {NULL, NULL};
+
+        for (uint32_t i = 0; i < n; i++) {
+            int64_t apart_ns, sum, run;
+
+            last[all[i]->upper] = all[i];
+            if (last[false] == NULL || last[true] == NULL)
+                continue;
+            apart_ns = last[true]->t_ns - last[false]->t_ns;
+            sum = last[true]->d_ns - last[false]->d_ns -
+                  (int64_t)((slow + fast) / 2 * 1e-6 * (double)apart_ns);
+            run = (int64_t)(unsure * (double)llabs(apart_ns));
+            if (pass == 0)
+                least_add(&most, sum + run);
+            else if (run <= most.values[BETWEEN] / NEAR)
+                least_add(&least, sum - run);
+        }
     }
-    return least == INT64_MAX ? 0 : least + 2 * slack_ns;
+    return least.values[BETWEEN] == INT64_MAX ? 0 : least.values[BETWEEN] + 2 * slack_ns;
 }
 
 /*
@@ -396,7 +438,6 @@ static int64_t bend_find(const struct corr_clock_part *part, struct corr_clock_s
                          uint32_t n, int64_t slack_ns)
 {
     int64_t width = INT64_MAX;
-    double slow, fast;
 
     for (unsigned i = 0; i <= BEND_MOMENTS; i++) {
         int64_t t_ns = part->from_ns + (part->to_ns - part->from_ns) / BEND_MOMENTS * i;
@@ -406,8 +447,7 @@ static int64_t bend_find(const struct corr_clock_part *part, struct corr_clock_s
             return 0;
         width = MIN(width, bounds.greatest_ns - bounds.least_ns);
     }
-    corr_corridor_drift(&part->corridor, &slow, &fast);
-    return MAX(round_trip(all, n, slack_ns, (slow + fast) / 2 * 1e-6) - width, 0);
+    return MAX(round_trip(all, n, slack_ns, &part->corridor) - width, 0);
 }
 
 static struct corr_clock_part *part_get(struct corr_clock_pair *pair,
@@ -471,9 +511,9 @@ void corr_clock_pair_fit(struct corr_clock *clock, uint32_t p, uint32_t q, GArra
             part->n_lower += !all[k]->upper;
         }
         /* Samples that no line respects count here: they may be what shows the step. */
-        if (!changed && part->n_upper > 0 && part->n_lower > 0)
-            hidden_event(p, q, all, n, pair->slack_ns, events);
         part->bend_ns = bend_find(part, all, n, pair->slack_ns);
+        if (!changed && part->bend_ns > 0)
+            hidden_event(p, q, all, n, pair->slack_ns, events);
     }
     pair->dirty = false;
 }
