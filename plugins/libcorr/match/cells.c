@@ -192,19 +192,10 @@ struct plain {
     uint32_t first;  /* index of the first plain cell */
 };
 
-static bool always_equal(const void *key, uint32_t position, const void *user)
-{
-    (void)key;
-    (void)position;
-    (void)user;
-    return true; /* hashes of 64 bits are the keys */
-}
-
 static void entry_add(struct corr_work *work, struct plain *plain, uint64_t key, uint32_t obs,
                       uint32_t slice)
 {
-    struct entry entry = {obs, slice,
-                          corr_index_find(plain->by_key, key, always_equal, NULL, NULL)};
+    struct entry entry = {obs, slice, corr_index_find(plain->by_key, key, NULL, NULL, NULL)};
     struct corr_cell *cell;
 
     if (entry.cell == CORR_NONE) {

@@ -7,7 +7,7 @@
 
 #include "match/match.h"
 #include "path/clock.h"
-#include "store/hash.h"
+#include "path/order_pool.h"
 
 /* Packets times pairs of stations that one flow is asked for. */
 #define EVIDENCE_MAX 2000000u
@@ -30,11 +30,21 @@ struct evidence {
     bool open; /* a second look asks the clock about this pair */
 };
 
+/* What the clock tells of a pair of stations: it holds for this flow alone. */
+struct by_clock {
+    uint32_t flow, a, b;
+    unsigned dir;
+    int verdict;
+};
+
 struct finder {
     struct corr_work *work;
     struct corr_orders *orders;
     uint32_t *packets, *packet_first; /* flow -> its packets, CSR */
-    GHashTable *pooled;               /* hash of points and host -> sum of votes */
+    GArray *by_clock;                 /* struct by_clock, by flow */
+    struct corr_order_pool *pool;     /* what flows tell each other */
+    struct evidence *pairs;           /* for the flow in hand; with room for the largest */
+    uint64_t *closed;                 /* likewise: a matrix */
 };
 
 static void pair_nest(struct evidence *e, unsigned dir, int64_t t, int64_t d)
@@ -223,84 +233,57 @@ static void flow_gather(struct finder *f, uint32_t flow, struct evidence *pairs,
     g_free(at);
 }
 
-/* How flows of a host pass two points: one key per end of the flow. */
-static void pool_keys(const struct corr_result *result, const struct corr_member *a,
-                      const struct corr_member *b, unsigned dir, uint64_t keys[2], int *sign)
+/* A matrix is k rows of whole words, a bit per column: row passes before column. */
+static inline size_t words_of(uint32_t k)
 {
-    const struct corr_conv *x = corr_result_conv(result, a->conv);
-    const struct corr_conv *y = corr_result_conv(result, b->conv);
-    unsigned src = dir ^ a->flip, other = dir ^ b->flip;
-
-    *sign = 1;
-    if (x->point > y->point) {
-        const struct corr_conv *z = x;
-
-        x = y;
-        y = z;
-        src = other;
-        *sign = -1;
-    }
-    for (unsigned role = 0; role < 2; role++) {
-        keys[role] = corr_hash(x->end[src ^ role].addr.bytes, 16);
-        keys[role] = corr_hash_mix(keys[role], (uint64_t)x->point << 32 | y->point << 1 | role);
-    }
+    return (k + 63) / 64;
 }
 
-static int pool_ask(struct finder *f, const struct corr_member *a, const struct corr_member *b,
-                    unsigned dir)
+static inline bool is_before(const uint64_t *matrix, uint32_t k, uint32_t a, uint32_t b)
 {
-    uint64_t keys[2];
-    int sign, sum = 0;
-
-    pool_keys(f->work->result, a, b, dir, keys, &sign);
-    for (unsigned i = 0; i < 2; i++)
-        sum += GPOINTER_TO_INT(g_hash_table_lookup(f->pooled, GSIZE_TO_POINTER(keys[i])));
-    return sum > 0 ? sign : sum < 0 ? -sign : 0;
+    return matrix[a * words_of(k) + b / 64] >> b % 64 & 1;
 }
 
-static void pool_tell(struct finder *f, const struct corr_member *a, const struct corr_member *b,
-                      unsigned dir, int verdict)
+static void set_bit(uint64_t *matrix, uint32_t k, uint32_t a, uint32_t b, bool before)
 {
-    uint64_t keys[2];
-    int sign;
+    uint64_t *word = &matrix[a * words_of(k) + b / 64], bit = (uint64_t)1 << b % 64;
 
-    pool_keys(f->work->result, a, b, dir, keys, &sign);
-    for (unsigned i = 0; i < 2; i++) {
-        int sum = GPOINTER_TO_INT(g_hash_table_lookup(f->pooled, GSIZE_TO_POINTER(keys[i])));
-
-        g_hash_table_insert(f->pooled, GSIZE_TO_POINTER(keys[i]),
-                            GINT_TO_POINTER(CLAMP(sum + verdict * sign, -1000000, 1000000)));
-    }
+    *word = before ? *word | bit : *word & ~bit;
 }
 
-static void set_before(uint8_t *matrix, uint32_t k, uint32_t a, uint32_t b, int verdict)
+static void set_before(uint64_t *matrix, uint32_t k, uint32_t a, uint32_t b, int verdict)
 {
     if (verdict < 0)
-        matrix[a * k + b] = 1;
+        set_bit(matrix, k, a, b, true);
     else if (verdict > 0)
-        matrix[b * k + a] = 1;
+        set_bit(matrix, k, b, a, true);
 }
 
-/* What follows from what; contradictions are taken back on both sides. */
-static void closure(uint8_t *m, uint32_t k)
+/* What follows from what (Warshall); contradictions are taken back on both sides. */
+static void closure(uint64_t *m, uint32_t k)
 {
+    size_t words = words_of(k);
+
     if (k > CLOSURE_MAX)
         return;
     for (uint32_t via = 0; via < k; via++)
         for (uint32_t a = 0; a < k; a++)
-            for (uint32_t b = 0; m[a * k + via] && b < k; b++)
-                m[a * k + b] |= m[via * k + b];
+            for (size_t w = 0; is_before(m, k, a, via) && w < words; w++)
+                m[a * words + w] |= m[via * words + w];
     for (uint32_t a = 0; a < k; a++) {
-        m[a * k + a] = 0;
+        set_bit(m, k, a, a, false);
         for (uint32_t b = 0; b < a; b++)
-            if (m[a * k + b] && m[b * k + a])
-                m[a * k + b] = m[b * k + a] = 0;
+            if (is_before(m, k, a, b) && is_before(m, k, b, a)) {
+                set_bit(m, k, a, b, false);
+                set_bit(m, k, b, a, false);
+            }
     }
 }
 
-static uint8_t *matrix_of(const struct corr_orders *orders, uint32_t flow, unsigned dir, uint32_t k)
+static uint64_t *matrix_of(const struct corr_orders *orders, uint32_t flow, unsigned dir,
+                           uint32_t k)
 {
-    return orders->before->data + orders->matrix[flow] + (size_t)dir * k * k;
+    return orders->before + orders->matrix[flow] + dir * k * words_of(k);
 }
 
 /* Stations that show equal packets which nobody can pair: their TTLs tell the order all the same.
@@ -314,16 +297,34 @@ static int judge_ttl(const struct corr_work *work, const struct corr_member *a,
     return x == 0 || y == 0 || x == y ? 0 : x > y ? -1 : 1;
 }
 
+/* What a flow's evidence says tells of other flows of its hosts. */
+static void flow_tell(struct finder *f, uint32_t flow, uint32_t k)
+{
+    corr_order_pool_begin(f->pool, flow);
+    for (unsigned dir = 0; dir < 2; dir++) {
+        const uint64_t *matrix = matrix_of(f->orders, flow, dir, k);
+
+        for (uint32_t a = 0; a < k; a++)
+            for (uint32_t b = a + 1; b < k; b++) {
+                int verdict = is_before(matrix, k, a, b) ? -1 : is_before(matrix, k, b, a) ? 1 : 0;
+
+                if (verdict != 0)
+                    corr_order_pool_tell(f->pool, a, b, dir, verdict);
+            }
+    }
+}
+
 /* Direct evidence, else the clock. */
 static void flow_judge(struct finder *f, uint32_t flow)
 {
     const struct corr_flow *of = corr_result_flow(f->work->result, flow);
     uint32_t k = of->convs->len;
-    struct evidence *pairs = g_new0(struct evidence, (size_t)k * k);
+    struct evidence *pairs = f->pairs;
     bool *doubtful = g_new0(bool, k), open = false;
     bool fans_out = corr_conv_scoped(
         corr_result_conv(f->work->result, g_array_index(of->convs, struct corr_member, 0).conv));
 
+    memset(pairs, 0, sizeof *pairs * k * k);
     flow_gather(f, flow, pairs, k, doubtful, false);
     for (uint32_t i = 0; i < k * k; i++) {
         for (unsigned dir = 0; dir < 2; dir++)
@@ -333,7 +334,7 @@ static void flow_judge(struct finder *f, uint32_t flow)
     if (open && f->work->result->clock != NULL)
         flow_gather(f, flow, pairs, k, doubtful, true);
     for (unsigned dir = 0; dir < 2; dir++) {
-        uint8_t *matrix = matrix_of(f->orders, flow, dir, k);
+        uint64_t *matrix = matrix_of(f->orders, flow, dir, k);
 
         for (uint32_t a = 0; a < k; a++)
             for (uint32_t b = a + 1; b < k; b++) {
@@ -343,15 +344,14 @@ static void flow_judge(struct finder *f, uint32_t flow)
                 if (verdict == 0 && e->both[dir] == 0 && doubtful[a] && doubtful[b])
                     verdict = judge_ttl(f->work, &g_array_index(of->convs, struct corr_member, a),
                                         &g_array_index(of->convs, struct corr_member, b), dir);
-                if (verdict != 0)
-                    pool_tell(f, &g_array_index(of->convs, struct corr_member, a),
-                              &g_array_index(of->convs, struct corr_member, b), dir, verdict);
-                else
-                    verdict = judge_clock(e, dir);
                 set_before(matrix, k, a, b, verdict);
+                if (verdict == 0 && judge_clock(e, dir) != 0) {
+                    struct by_clock clock = {flow, a, b, dir, judge_clock(e, dir)};
+
+                    g_array_append_val(f->by_clock, clock);
+                }
             }
     }
-    g_free(pairs);
     g_free(doubtful);
 }
 
@@ -374,18 +374,18 @@ static void flow_rank(struct finder *f, uint32_t flow)
     int votes[2] = {0, 0};
 
     for (unsigned dir = 0; dir < 2; dir++) {
-        const uint8_t *matrix = matrix_of(f->orders, flow, dir, k);
+        const uint64_t *matrix = matrix_of(f->orders, flow, dir, k);
 
         for (uint32_t a = 0; a < k; a++)
             for (uint32_t b = 0; b < k; b++) {
                 uint32_t x = rank_of(f, of, a), y = rank_of(f, of, b);
 
-                if (matrix[a * k + b] && x != 0 && y != 0 && x != y)
+                if (is_before(matrix, k, a, b) && x != 0 && y != 0 && x != y)
                     votes[dir] += x < y ? 1 : -1;
             }
     }
     for (unsigned dir = 0; dir < 2; dir++) {
-        uint8_t *matrix = matrix_of(f->orders, flow, dir, k);
+        uint64_t *matrix = matrix_of(f->orders, flow, dir, k);
         int vote = votes[dir] != 0 ? votes[dir] : votes[!dir] != 0 ? -votes[!dir] : dir ? -1 : 1;
 
         for (unsigned again = 0; again < 2; again++) {
@@ -394,7 +394,7 @@ static void flow_rank(struct finder *f, uint32_t flow)
                     uint32_t x = rank_of(f, of, a), y = rank_of(f, of, b);
 
                     if (x != 0 && y != 0 && x != y)
-                        matrix[a * k + b] = (x < y) == (vote > 0);
+                        set_bit(matrix, k, a, b, (x < y) == (vote > 0));
                 }
             /* What follows is added, and may contradict evidence but not the user. */
             if (again == 0)
@@ -403,24 +403,80 @@ static void flow_rank(struct finder *f, uint32_t flow)
     }
 }
 
+/*
+ * Pairs of points that a flow leaves open, whatever follows from its evidence.  What the clock
+ * tells of the flow begins at `from`; returns where it ends.
+ */
+static uint32_t flow_open(struct finder *f, uint32_t flow, uint32_t k, uint32_t from)
+{
+    uint32_t end = from;
+
+    corr_order_pool_begin(f->pool, flow);
+#define CLOCK(i) g_array_index(f->by_clock, struct by_clock, i)
+    while (end < f->by_clock->len && CLOCK(end).flow == flow)
+        end++;
+    for (unsigned dir = 0; dir < 2; dir++) {
+        memcpy(f->closed, matrix_of(f->orders, flow, dir, k), sizeof *f->closed * k * words_of(k));
+        for (uint32_t i = from; i < end; i++)
+            if (CLOCK(i).dir == dir)
+                set_before(f->closed, k, CLOCK(i).a, CLOCK(i).b, CLOCK(i).verdict);
+        closure(f->closed, k);
+        for (uint32_t a = 0; a < k; a++)
+            for (uint32_t b = a + 1; b < k; b++)
+                if (!is_before(f->closed, k, a, b) && !is_before(f->closed, k, b, a))
+                    corr_order_pool_want(f->pool, a, b, dir);
+    }
+#undef CLOCK
+    return end;
+}
+
 /* Pairs that the flow itself leaves open are ordered as other flows of its hosts were. */
 static void flow_borrow(struct finder *f, uint32_t flow)
 {
-    const struct corr_flow *of = corr_result_flow(f->work->result, flow);
-    uint32_t k = of->convs->len;
+    uint32_t k = corr_result_flow(f->work->result, flow)->convs->len;
 
+    corr_order_pool_begin(f->pool, flow);
     for (unsigned dir = 0; dir < 2; dir++) {
-        uint8_t *matrix = matrix_of(f->orders, flow, dir, k);
+        uint64_t *matrix = matrix_of(f->orders, flow, dir, k);
 
         closure(matrix, k);
         for (uint32_t a = 0; a < k; a++)
             for (uint32_t b = a + 1; b < k; b++)
-                if (!matrix[a * k + b] && !matrix[b * k + a])
-                    set_before(matrix, k, a, b,
-                               pool_ask(f, &g_array_index(of->convs, struct corr_member, a),
-                                        &g_array_index(of->convs, struct corr_member, b), dir));
+                if (!is_before(matrix, k, a, b) && !is_before(matrix, k, b, a))
+                    set_before(matrix, k, a, b, corr_order_pool_ask(f->pool, a, b, dir));
         closure(matrix, k);
     }
+}
+
+/* Flows tell each other only what some flow of the same hosts leaves open. */
+static void flows_pool(struct finder *f)
+{
+    const struct corr_result *result = f->work->result;
+    uint32_t n = result->flows->len, clock = 0;
+
+#define STATIONS(flow) corr_result_flow(result, flow)->convs->len
+    for (uint32_t i = 0; i < n; i++)
+        clock = flow_open(f, i, STATIONS(i), clock);
+    for (uint32_t i = 0; i < n; i++)
+        flow_tell(f, i, STATIONS(i));
+    for (uint32_t i = 0; i < f->by_clock->len; i++) {
+        const struct by_clock *one = &g_array_index(f->by_clock, struct by_clock, i);
+        uint32_t k = STATIONS(one->flow);
+
+        set_before(matrix_of(f->orders, one->flow, one->dir, k), k, one->a, one->b, one->verdict);
+    }
+    for (uint32_t i = 0; i < n; i++)
+        if (STATIONS(i) > 1)
+            flow_borrow(f, i);
+#undef STATIONS
+}
+
+static bool any_rank(const struct corr_store *store)
+{
+    for (uint32_t p = 0; p < store->points->len; p++)
+        if (corr_store_point(store, p)->settings.rank != 0)
+            return true;
+    return false;
 }
 
 void corr_orders_find(struct corr_work *work)
@@ -428,37 +484,41 @@ void corr_orders_find(struct corr_work *work)
     struct corr_result *result = work->result;
     struct finder f = {.work = work, .orders = g_new0(struct corr_orders, 1)};
     size_t size = 0;
+    uint32_t most = 0;
 
-    f.pooled = g_hash_table_new(g_direct_hash, g_direct_equal);
+    f.by_clock = g_array_new(FALSE, FALSE, sizeof(struct by_clock));
     f.orders->station = g_new0(uint32_t, result->n_convs + 1);
     f.orders->matrix = g_new0(size_t, result->flows->len + 1);
     for (uint32_t i = 0; i < result->flows->len; i++) {
         const struct corr_flow *flow = corr_result_flow(result, i);
-        size_t k = flow->convs->len;
+        uint32_t k = flow->convs->len;
 
         f.orders->matrix[i] = size;
-        size += 2 * k * k;
+        size += 2 * k * words_of(k);
+        most = MAX(most, k);
         for (uint32_t s = 0; s < k; s++)
             f.orders->station[g_array_index(flow->convs, struct corr_member, s).conv] = s;
     }
-    f.orders->before = g_byte_array_sized_new((guint)size);
-    g_byte_array_set_size(f.orders->before, (guint)size);
-    if (size > 0)
-        memset(f.orders->before->data, 0, size);
+    f.orders->before = g_new0(uint64_t, size + 1);
+    f.pool = corr_order_pool_new(result, most);
+    f.pairs = g_new(struct evidence, (size_t)most * most + 1);
+    f.closed = g_new(uint64_t, most * words_of(most) + 1);
     packets_by_flow(&f);
     for (uint32_t i = 0; i < result->flows->len; i++)
         if (corr_result_flow(result, i)->convs->len > 1)
             flow_judge(&f, i);
-    for (uint32_t i = 0; i < result->flows->len; i++)
-        if (corr_result_flow(result, i)->convs->len > 1) {
-            flow_borrow(&f, i);
+    flows_pool(&f);
+    for (uint32_t i = 0; any_rank(work->store) && i < result->flows->len; i++)
+        if (corr_result_flow(result, i)->convs->len > 1)
             flow_rank(&f, i);
-        }
     corr_orders_free(result->orders);
     result->orders = f.orders;
     g_free(f.packets);
     g_free(f.packet_first);
-    g_hash_table_destroy(f.pooled);
+    g_array_unref(f.by_clock);
+    g_free(f.pairs);
+    g_free(f.closed);
+    corr_order_pool_free(f.pool);
 }
 
 void corr_orders_free(struct corr_orders *orders)
@@ -467,7 +527,7 @@ void corr_orders_free(struct corr_orders *orders)
         return;
     g_free(orders->station);
     g_free(orders->matrix);
-    g_byte_array_unref(orders->before);
+    g_free(orders->before);
     g_free(orders);
 }
 
@@ -476,7 +536,7 @@ int corr_order_compare(const struct corr_result *result, uint32_t flow, unsigned
 {
     const struct corr_orders *orders = result->orders;
     uint32_t k, a, b;
-    const uint8_t *matrix;
+    const uint64_t *matrix;
 
     if (orders == NULL || flow == CORR_NONE || conv_a == conv_b ||
         result->conv_flow[conv_a] != flow || result->conv_flow[conv_b] != flow)
@@ -485,5 +545,5 @@ int corr_order_compare(const struct corr_result *result, uint32_t flow, unsigned
     a = orders->station[conv_a];
     b = orders->station[conv_b];
     matrix = matrix_of(orders, flow, dir, k);
-    return matrix[a * k + b] ? -1 : matrix[b * k + a] ? 1 : 0;
+    return is_before(matrix, k, a, b) ? -1 : is_before(matrix, k, b, a) ? 1 : 0;
 }

@@ -24,9 +24,9 @@
 struct corr_work; /* match/match.h */
 
 struct corr_orders {
-    uint32_t *station;  /* local flow -> its index among its flow's members */
-    size_t *matrix;     /* flow -> where its two k x k matrices begin in `before` */
-    GByteArray *before; /* 1: row passes before column; 0: unknown or after */
+    uint32_t *station; /* local flow -> its index among its flow's members */
+    size_t *matrix;    /* flow -> where its two k x k matrices begin in `before` */
+    uint64_t *before;  /* a bit each.  1: row passes before column; 0: unknown or after */
 };
 
 /* Replaces result->orders by what the packets built so far show. */

@@ -47,7 +47,8 @@ uint32_t corr_index_find(const struct corr_index *index, uint64_t hash, corr_ind
 {
     for (uint32_t i = (uint32_t)hash & index->mask; index->slots[i].position != CORR_NONE;
          i = (i + 1) & index->mask)
-        if (index->slots[i].hash == hash && equal(key, index->slots[i].position, user))
+        if (index->slots[i].hash == hash &&
+            (equal == NULL || equal(key, index->slots[i].position, user)))
             return index->slots[i].position;
     return CORR_NONE;
 }

@@ -20,7 +20,7 @@ void corr_index_free(struct corr_index *index);
 /* Tells whether the entry at `position` has the key that is looked for. */
 typedef bool (*corr_index_equal)(const void *key, uint32_t position, const void *user);
 
-/* Position of the key, or CORR_NONE. */
+/* Position of the key, or CORR_NONE.  `equal` NULL: the hash is all there is to compare. */
 uint32_t corr_index_find(const struct corr_index *index, uint64_t hash, corr_index_equal equal,
                          const void *key, const void *user);
 
