@@ -101,7 +101,8 @@ static void append_rewrite(const char *word, const struct corr_endpoint *first,
                            const struct corr_tuple *b, GString *text)
 {
     g_string_append(text, text->len ? ", " : "");
-    g_string_append_printf(text, "%s ", word);
+    g_string_append(text, word);
+    g_string_append_c(text, ' ');
     corr_text_endpoint(first, a->has_ports, a->proto, text);
     g_string_append(text, " -> ");
     corr_text_endpoint(now, b->has_ports, b->proto, text);

@@ -5,15 +5,20 @@
 #include <math.h>
 #include <string.h>
 
+#include "store/digits.h"
+#include "store/sort.h"
+
 /* Appends value / 10^decimals with that many decimals. */
 static void append_fixed(uint64_t value, int decimals, GString *text)
 {
     uint64_t scale = 1;
     for (int i = 0; i < decimals; i++)
         scale *= 10;
-    g_string_append_printf(text, "%" G_GUINT64_FORMAT, value / scale);
-    if (decimals)
-        g_string_append_printf(text, ".%0*" G_GINT64_MODIFIER "u", decimals, value % scale);
+    corr_text_digits(text, value / scale, 1);
+    if (decimals) {
+        g_string_append_c(text, '.');
+        corr_text_digits(text, value % scale, (unsigned)decimals);
+    }
 }
 
 void corr_text_time(int64_t ns, GString *text)
@@ -40,7 +45,8 @@ void corr_text_time(int64_t ns, GString *text)
             uint64_t value = size / step + (size % step >= (step + 1) / 2 && step > 1);
             if (value < 1000 || (last && decimals == 0)) {
                 append_fixed(value, decimals, text);
-                g_string_append_printf(text, " %s", units[u].word);
+                g_string_append_c(text, ' ');
+                g_string_append(text, units[u].word);
                 return;
             }
         }
@@ -106,11 +112,12 @@ void corr_text_link(uint32_t link, GString *text)
     g_string_append_printf(text, "link type %u", link);
 }
 
-static int compare_u64(const void *a, const void *b)
+static bool key_less(const uint64_t *a, const uint64_t *b)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
+    return *a < *b;
 }
+
+CORR_SORT_DEFINE(keys_sort, uint64_t, key_less)
 
 void corr_text_path(const struct corr_result *r, const struct corr_packet *p, GString *text)
 {
@@ -122,7 +129,7 @@ void corr_text_path(const struct corr_result *r, const struct corr_packet *p, GS
         if (s->hop && !s->duplicate)
             g_array_append_val(keys, key);
     }
-    g_array_sort(keys, compare_u64);
+    keys_sort((uint64_t *)(void *)keys->data, keys->len); /* mostly in order already */
     for (unsigned i = 0, end; i < keys->len; i = end) {
         uint64_t hop = g_array_index(keys, uint64_t, i) >> 32;
         unsigned names = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is stored, as users read it. */
+#include "store/digits.h"
 #include "store/store.h"
 
 void corr_context_text(const struct corr_store *store, uint32_t context, GString *text)
@@ -13,13 +14,16 @@ void corr_context_text(const struct corr_store *store, uint32_t context, GString
 
 void corr_endpoint_text(const struct corr_endpoint *end, bool has_ports, GString *text)
 {
+    bool bracket = has_ports && end->addr.len == 16;
     char addr[CORR_ADDR_TEXT];
 
-    corr_addr_text(&end->addr, addr);
-    if (!has_ports)
-        g_string_append(text, addr);
-    else if (end->addr.len == 16)
-        g_string_append_printf(text, "[%s]:%u", addr, end->port);
-    else
-        g_string_append_printf(text, "%s:%u", addr, end->port);
+    if (bracket)
+        g_string_append_c(text, '[');
+    g_string_append(text, corr_addr_text(&end->addr, addr));
+    if (bracket)
+        g_string_append_c(text, ']');
+    if (has_ports) {
+        g_string_append_c(text, ':');
+        corr_text_digits(text, end->port, 1);
+    }
 }
