@@ -213,11 +213,24 @@ static void tcp_read(struct corr_build *b, uint32_t flow)
     corr_passing_free(talk.p);
 }
 
+/* Several tenants' packets in one: who answers whom cannot be told. */
+static bool is_mixed(const struct corr_result *r, uint32_t flow)
+{
+    const GArray *convs = corr_result_flow(r, flow)->convs;
+
+    for (unsigned i = 0; i < convs->len; i++)
+        if (corr_result_conv(r, g_array_index(convs, struct corr_member, i).conv)->mixed)
+            return true;
+    return false;
+}
+
 static void flows_read(struct corr_build *b)
 {
     for (uint32_t flow = 0; flow < b->r->flows->len; flow++) {
         uint8_t proto = corr_result_flow(b->r, flow)->proto;
 
+        if (is_mixed(b->r, flow))
+            continue;
         if (proto == 6)
             tcp_read(b, flow);
         else if (proto == 17 && b->said.start[flow] < b->said.start[flow + 1])

@@ -98,7 +98,7 @@ static bool counts(const struct corr_result *r, uint32_t i)
     const uint32_t needed = CORR_HAVE_SEQ | CORR_HAVE_TCP | CORR_HAVE_LEN;
 
     return obs->kind == CORR_KIND_TCP && (obs->have & needed) == needed &&
-           r->conv_flow[r->obs_conv[i]] != CORR_NONE;
+           r->conv_flow[r->obs_conv[i]] != CORR_NONE && !corr_result_conv(r, r->obs_conv[i])->mixed;
 }
 
 /* A counting sort of what counts, by local flow; and what each side sent. */

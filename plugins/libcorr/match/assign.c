@@ -302,8 +302,9 @@ static bool is_doubtful(const struct corr_work *work, uint32_t i)
     const struct corr_obs *obs = corr_store_obs(work->store, i);
     const struct corr_doubt *doubt = &work->doubts[work->result->obs_conv[i]];
 
-    return doubt->mixes || (doubt->mixed != CORR_NONE &&
-                            work->conv_seq[doubt->mixed].ttl[obs->dir ^ doubt->flip] != 0);
+    return corr_result_conv(work->result, work->result->obs_conv[i])->mixed ||
+           (doubt->mixed != CORR_NONE &&
+            work->conv_seq[doubt->mixed].ttl[obs->dir ^ doubt->flip] != 0);
 }
 
 static void instance_add(struct corr_work *work, uint32_t cell_index, const uint32_t *obs,

@@ -458,7 +458,7 @@ static void copies_mark(struct corr_work *work, const struct corr_cell *cell, st
             int64_t gap = llabs(obs->time_ns - before->time_ns);
             uint32_t original = work->duplicate[members[k]];
 
-            if (!same_bits(before, obs) || work->doubts[conv[members[i]]].mixes)
+            if (!same_bits(before, obs) || corr_result_conv(work->result, conv[members[i]])->mixed)
                 continue;
             if (gap > (before->ttl == obs->ttl ? MIRROR_NS : PASS_NS))
                 continue;

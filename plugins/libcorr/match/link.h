@@ -44,7 +44,8 @@ void corr_anchors_payload(struct corr_work *work, const bool *wanted, GArray *vo
 /* Counts the votes per pair, judges, and appends accepted edges. */
 void corr_votes_judge(struct corr_work *work, GArray *votes, GArray *edges);
 
-/* Removes edges between tenants, and notes where one point mixes them: work->doubts. */
+/* Removes edges between tenants, and notes where one point mixes them: corr_conv.mixed, and
+ * work->doubts. */
 void corr_tenants_refuse(struct corr_work *work, GArray *edges);
 
 #endif /* CORR_LINK_H */

@@ -59,7 +59,6 @@ struct corr_pair_facts {
 struct corr_doubt {
     uint32_t mixed; /* local flow that may hold packets of this one; CORR_NONE */
     bool flip;      /* direction 0 here is direction `flip` there */
-    bool mixes;     /* this local flow holds packets of several tenants */
 };
 
 /* How a local flow began, by its directions. */

@@ -57,7 +57,7 @@ static bool are_tenants(const struct corr_work *work, uint32_t a, uint32_t b)
 
 static void doubt_add(struct corr_work *work, uint32_t tenant, uint32_t mixed, bool flip)
 {
-    work->doubts[mixed].mixes = true;
+    g_array_index(work->result->convs, struct corr_conv, mixed).mixed = true;
     work->doubts[tenant].mixed = mixed;
     work->doubts[tenant].flip = flip;
 }

@@ -84,6 +84,7 @@ struct corr_conv {
     struct corr_endpoint end[2];
     uint8_t proto;    /* IP protocol number; 0 for level-2 flows */
     bool has_ports;   /* false: ports are not part of this flow */
+    bool mixed;       /* holds packets of several tenants: set by match/tenants.c */
     uint16_t ethertype;
 };
 
