@@ -115,12 +115,6 @@ void corr_engine_observe(struct corr_engine *engine, const struct corr_frame *fr
     corr_store_add_frame(engine->store, frame);
 }
 
-static void array_unref(GArray *array)
-{
-    if (array != NULL)
-        g_array_unref(array);
-}
-
 static void missed_free(void *data)
 {
     g_array_unref(data);
@@ -132,6 +126,18 @@ static void collapsed_list(struct corr_work *work)
     for (uint32_t p = 0; p < work->store->points->len; p++)
         if (corr_store_point(work->store, p)->collapsed)
             g_array_append_val(work->result->collapsed, p);
+}
+
+/* What made packets: they are there, and what comes now needs the room. */
+static void cells_free(struct corr_work *work)
+{
+    g_array_unref(work->cells);
+    g_array_unref(work->members);
+    g_array_unref(work->instances);
+    g_array_unref(work->chosen);
+    g_free(work->duplicate);
+    g_free(work->pairs);
+    corr_delays_free(work->delays);
 }
 
 /* `live`: NULL if no frame will follow. */
@@ -176,6 +182,7 @@ static void settle(struct corr_engine *engine, const struct corr_live *live)
     corr_orders_find(&work);
     corr_clock_fit(&work);
     corr_groups_count(&work);
+    cells_free(&work);
     corr_hops_number(&work);
     corr_quotes_find(&work);
     corr_applinks_find(&work);
@@ -185,18 +192,11 @@ static void settle(struct corr_engine *engine, const struct corr_live *live)
     collapsed_list(&work);
 
     g_free(work.head);
-    g_free(work.duplicate);
     g_free(work.conv_seq);
     g_free(work.doubts);
     g_free(work.dseq);
     g_free(work.dts);
     corr_shifts_free(work.shifts);
-    g_free(work.pairs);
-    array_unref(work.cells);
-    array_unref(work.members);
-    array_unref(work.instances);
-    array_unref(work.chosen);
-    corr_delays_free(work.delays);
     engine->result = result;
 }
 

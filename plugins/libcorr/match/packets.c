@@ -481,7 +481,10 @@ void corr_packets_build(struct corr_work *work)
             d.next_copy[work->duplicate[i]] = i;
         }
     order = drafts_order(work, d.drafts);
+    /* Room is made at once: growing bit by bit would copy both several times. */
+    g_array_set_size(result->packets, d.drafts->len);
     g_array_set_size(result->packets, 0);
+    g_array_set_size(result->sightings, d.drafted->len);
     g_array_set_size(result->sightings, 0);
     for (uint32_t i = 0; i < d.drafts->len; i++)
         packet_add(work, &d, &g_array_index(d.drafts, struct draft, order[i]));
