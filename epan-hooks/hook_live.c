@@ -96,7 +96,7 @@ void hook_live_learn(struct hook_live *live, struct corr_engine *engine)
     uint32_t n = corr_engine_frame_count(engine);
     int64_t now;
 
-    if (!live->is_live)
+    if (!live->is_live || (n > 0 && corr_engine_is_settled(engine)))
         return;
     now = g_get_monotonic_time();
     if (n >= live->n_frames * (1 + GROWTH) ||
