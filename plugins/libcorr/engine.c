@@ -164,6 +164,7 @@ static void settle(struct corr_engine *engine, const struct corr_live *live)
     corr_l7_finish(engine->store->l7);
     corr_store_split_brokers(engine->store);
     corr_store_split_collapsed(engine->store);
+    corr_store_join_fragments(engine->store);
     corr_convs_split(&work);
     corr_fragments_join(&work);
     corr_flows_link(&work);

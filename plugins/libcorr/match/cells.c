@@ -78,7 +78,10 @@ static uint64_t cell_key(const struct corr_work *work, uint32_t i, const struct 
     }
     if (obs->kind == CORR_KIND_FRAGMENT) {
         const struct corr_frag *frag = &corr_store_extra(work->store, obs)->frag;
+        uint32_t first = corr_store_first_fragment(work->store, i);
 
+        if (first != CORR_NONE && corr_work_flow_dir(work, first) == corr_work_flow_dir(work, i))
+            return cell_key(work, first, corr_store_obs(work->store, first), facts);
         return corr_hash_mix(key, (uint64_t)frag->id << 32 | frag->offset);
     }
     if (obs->kind == CORR_KIND_ICMP_ERROR && obs->have & CORR_HAVE_QUOTE) {

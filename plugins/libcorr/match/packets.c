@@ -82,7 +82,9 @@ struct share {
 static struct share share_of(const struct corr_work *work, uint32_t head, uint32_t i)
 {
     const struct corr_obs *obs = corr_store_obs(work->store, i);
-    const struct corr_obs *first = corr_store_obs(work->store, head);
+    uint32_t elsewhere = corr_store_first_fragment(work->store, head);
+    const struct corr_obs *first =
+        corr_store_obs(work->store, elsewhere != CORR_NONE ? elsewhere : head);
     struct share share = {0, INT64_MAX, i, work->result->obs_conv[head]};
 
     if (obs->have & CORR_HAVE_FRAG) {
@@ -188,7 +190,8 @@ static uint32_t instance_draft(const struct corr_work *work, struct drafting *d,
     if (draft.slice)
         draft.len = (uint32_t)(cell->to - cell->from);
     for (uint32_t i = 0; i < instance->n; i++)
-        fragmented |= d->next_piece[obs[i]] != CORR_NONE;
+        fragmented |= d->next_piece[obs[i]] != CORR_NONE ||
+                      corr_store_first_fragment(work->store, obs[i]) != CORR_NONE;
     if (fragmented)
         datagram_draft(work, d, &draft, obs, instance->n);
     else if (cell->range)

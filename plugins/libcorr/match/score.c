@@ -209,7 +209,8 @@ double corr_pair_score(const struct corr_work *work, const struct corr_cell *cel
         score += score_tcp(work, i, k);
     /* What an ICMP error quotes is translated with it (RFC 5508).  A wrong checksum says that the
      * payload was damaged; the residual still tells what it was. */
-    if (a->kind != CORR_KIND_ICMP_ERROR && !corr_obs_same_content(a, b, &known) &&
+    if (a->kind != CORR_KIND_ICMP_ERROR && a->kind == b->kind &&
+        !corr_obs_same_content(a, b, &known) &&
         !((a->have | b->have) & CORR_HAVE_BAD_SUM && a->have & b->have & CORR_HAVE_RESID &&
           a->resid == b->resid))
         score -= 12;

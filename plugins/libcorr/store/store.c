@@ -36,6 +36,7 @@ struct corr_store *corr_store_new(const struct corr_config *config)
     store->larges = g_array_new(FALSE, FALSE, sizeof(struct corr_large));
     store->large_bytes = g_byte_array_new();
     store->options = g_array_new(FALSE, FALSE, sizeof(struct corr_options));
+    store->fragments = g_array_new(FALSE, FALSE, sizeof(struct corr_fragment));
     store->unusable = g_array_new(FALSE, FALSE, sizeof(struct corr_unusable));
     store->points = g_ptr_array_new_with_free_func(point_free);
     store->conv_index = corr_index_new();
@@ -63,6 +64,7 @@ void corr_store_free(struct corr_store *store)
     g_array_unref(store->larges);
     g_byte_array_unref(store->large_bytes);
     g_array_unref(store->options);
+    g_array_unref(store->fragments);
     g_array_unref(store->unusable);
     g_hash_table_destroy(store->names);
     corr_brokers_free(store->brokers);

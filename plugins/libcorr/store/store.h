@@ -153,6 +153,12 @@ struct corr_large {
 #define CORR_LARGE_MAYBE_ABOVE 600u         /* half a datagram of the usual length */
 #define CORR_LARGE_MAYBE_KEPT (16u * 1024 * 1024)
 
+/* A later fragment and the first one of its datagram, which may be at another point only. */
+struct corr_fragment {
+    uint32_t obs, first; /* observations */
+    bool elsewhere;
+};
+
 struct corr_index;   /* store/index.h */
 struct corr_brokers; /* store/brokers.c: trailers as single frames show them */
 
@@ -170,6 +176,7 @@ struct corr_store {
     GArray *larges;   /* struct corr_large, in frame order */
     GByteArray *large_bytes;
     GArray *options;  /* struct corr_options */
+    GArray *fragments; /* struct corr_fragment, by obs; see corr_store_join_fragments() */
     GPtrArray *points; /* struct corr_point *, in file order */
     struct corr_brokers *brokers;
     struct corr_l7 *l7; /* what the payloads say; its marks name observations */
@@ -266,6 +273,11 @@ void corr_store_split_collapsed(struct corr_store *store);
  * when later frames had no trailer.
  */
 void corr_store_split_brokers(struct corr_store *store);
+
+/* Later fragments go to the local flow of their first one, seen here or if not so, elsewhere. */
+void corr_store_join_fragments(struct corr_store *store);
+/* The first fragment of a later one's datagram, if another point alone shows it; CORR_NONE. */
+uint32_t corr_store_first_fragment(const struct corr_store *store, uint32_t obs);
 
 /* "vlan 100, vxlan 77", or "" for none. */
 void corr_context_text(const struct corr_store *store, uint32_t context, GString *text);
