@@ -243,7 +243,7 @@ struct corr_findings *corr_findings_new(const struct corr_result *r,
     g_autoptr(GPtrArray) losses = g_ptr_array_new_with_free_func(loss_free);
     g_autoptr(GPtrArray) blocked = g_ptr_array_new_with_free_func(blocked_free);
     g_autoptr(GArray) flow_losses = g_array_new(FALSE, FALSE, sizeof(struct corr_flow_loss));
-    g_autoptr(GPtrArray) paths = corr_rtt_paths_new(r);
+    g_autoptr(GPtrArray) paths = corr_rtt_paths_new(r, frames);
     g_autoptr(GHashTable) index = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     struct corr_inquiry q = {.r = r,
                              .frames = frames,

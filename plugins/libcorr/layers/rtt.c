@@ -24,6 +24,7 @@ struct probe {
 
 struct build {
     const struct corr_result *r;
+    uint8_t *mask; /* corr_packet_mask() */
     GPtrArray *paths;
     GArray *probes;    /* struct probe, by packet */
     uint32_t *answer;  /* packet -> the packet that answers it; CORR_NONE */
@@ -166,6 +167,9 @@ static void probes_collect(struct build *b)
         if (packet->kind == CORR_KIND_ICMP_ERROR || !(obs->have & CORR_HAVE_IP) ||
             (!is_request(obs) && (probe.answer == CORR_NONE || packet->kind == CORR_KIND_ECHO)))
             continue;
+        if (!corr_packet_counts(b->mask, p) &&
+            (probe.answer == CORR_NONE || !corr_packet_counts(b->mask, probe.answer)))
+            continue;
         if (probe.answer != CORR_NONE)
             back = obs_at_point(r, corr_result_packet(r, probe.answer), obs->point);
         if (back != NULL) {
@@ -275,11 +279,44 @@ static void losses_judge(struct corr_rtt_path *path)
     }
 }
 
+/* One byte per flow: whether a packet of it counts. */
+static uint8_t *flows_that_count(const struct build *b)
+{
+    uint8_t *flows = g_malloc0((size_t)b->r->flows->len + 1);
+
+    for (uint32_t p = 0; p < b->r->packets->len; p++) {
+        uint32_t flow = corr_result_packet(b->r, p)->flow;
+
+        if (flow != CORR_NONE && corr_packet_counts(b->mask, p))
+            flows[flow] = 1;
+    }
+    return flows;
+}
+
+/* Likewise: what varies at a hop and less beyond is how its router answers. */
+static void variations_judge(struct corr_rtt_path *path)
+{
+    int64_t least = INT64_MAX, least_here = INT64_MAX;
+
+    for (guint i = path->hops->len; i-- > 0;) {
+        struct corr_rtt_hop *hop = &g_array_index(path->hops, struct corr_rtt_hop, i);
+        bool last = i == 0 || g_array_index(path->hops, struct corr_rtt_hop, i - 1).ttl != hop->ttl;
+
+        if (hop->rtt.n > 1) {
+            hop->variation_goes_on = least != INT64_MAX && least >= hop->variation_ns / 2;
+            least_here = MIN(least_here, hop->variation_ns);
+        }
+        if (last)
+            least = MIN(least, least_here);
+    }
+}
+
 static void handshakes_take(const struct build *b)
 {
     const struct corr_result *r = b->r;
     const struct corr_tcp *tcp = corr_layers_tcp(r);
     g_autofree GArray **samples = g_new0(GArray *, b->paths->len + 1);
+    g_autofree uint8_t *flows = flows_that_count(b);
 
     for (uint32_t conv = 0; conv < r->n_convs; conv++) {
         const struct corr_tcp_conv *c = corr_tcp_conv_of(tcp, conv);
@@ -287,7 +324,7 @@ static void handshakes_take(const struct build *b)
         struct key key;
         uint32_t found;
 
-        if (!c->has_rtt_server || r->conv_flow[conv] == CORR_NONE)
+        if (!c->has_rtt_server || r->conv_flow[conv] == CORR_NONE || !flows[r->conv_flow[conv]])
             continue;
         memset(&key, 0, sizeof key);
         key.from = at->end[r->conv_flip[conv]].addr;
@@ -323,12 +360,13 @@ static enum corr_rtt_verdict verdict_of(const struct corr_rtt_path *path)
     return CORR_RTT_VERDICT_AGREE;
 }
 
-GPtrArray *corr_rtt_paths_new(const struct corr_result *r)
+GPtrArray *corr_rtt_paths_new(const struct corr_result *r, const struct corr_frame_set *frames)
 {
     struct build b = {.r = r, .paths = g_ptr_array_new_with_free_func(path_free)};
     GArray *samples = g_array_new(FALSE, FALSE, sizeof(struct corr_rtt_sample));
     GArray *ends = g_array_new(FALSE, FALSE, sizeof(struct corr_rtt_sample));
 
+    b.mask = corr_packet_mask(r, frames);
     b.probes = g_array_new(FALSE, FALSE, sizeof(struct probe));
     b.answer = g_new(uint32_t, r->packets->len + 1);
     b.index = g_hash_table_new_full(key_hash, key_equal, g_free, NULL);
@@ -361,12 +399,14 @@ GPtrArray *corr_rtt_paths_new(const struct corr_result *r)
     for (guint i = 0; i < b.paths->len; i++) {
         struct corr_rtt_path *path = g_ptr_array_index(b.paths, i);
         losses_judge(path);
+        variations_judge(path);
         path->verdict = verdict_of(path);
     }
     g_array_unref(samples);
     g_array_unref(ends);
     g_array_unref(b.probes);
     g_free(b.answer);
+    g_free(b.mask);
     g_hash_table_destroy(b.index);
     return b.paths;
 }

@@ -20,6 +20,7 @@
 #define CORR_RTT_H
 
 #include "layers/tcp.h"
+#include "path/frames.h"
 
 /* One distance from the point, and who answered there. */
 struct corr_rtt_hop {
@@ -30,7 +31,9 @@ struct corr_rtt_hop {
     bool loss_goes_on;       /* probes with a larger TTL are lost, too: loss on the path.  Else a
                                 router that does not answer all */
     struct corr_rtt_stat rtt;
-    int64_t variation_ns; /* mean difference of one round trip to the next; 0 with n < 2 */
+    int64_t variation_ns;   /* mean difference of one round trip to the next; 0 with n < 2 */
+    bool variation_goes_on; /* all distances beyond vary at least half as much: the path does, and
+                               not only this router's answers.  False where nothing is beyond */
 };
 
 /* Columns: id, what it says. */
@@ -59,8 +62,11 @@ struct corr_rtt_path {
     enum corr_rtt_verdict verdict;
 };
 
-/* All probed paths, by their first probe.  Linear in packets.  Unref to free. */
-GPtrArray *corr_rtt_paths_new(const struct corr_result *r);
+/*
+ * All probed paths, by their first probe: of probes of which a frame, or their answer's, is in
+ * the set; handshakes likewise, by flows.  Linear in packets.  Unref to free.
+ */
+GPtrArray *corr_rtt_paths_new(const struct corr_result *r, const struct corr_frame_set *frames);
 
 /* The path between two addresses, or NULL. */
 const struct corr_rtt_path *corr_rtt_path_find(const GPtrArray *paths, const struct corr_addr *from,

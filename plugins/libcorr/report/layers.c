@@ -127,7 +127,7 @@ static bool has_layer(enum corr_scope scope, enum corr_quality_layer layer)
 void corr_build_layers(const struct corr_result *r, const struct corr_frame_set *frames,
                        struct corr_report_table *out)
 {
-    g_autoptr(GPtrArray) paths = corr_rtt_paths_new(r);
+    g_autoptr(GPtrArray) paths = corr_rtt_paths_new(r, frames);
     g_autoptr(GPtrArray) qualities = corr_qualities_new(r, frames, paths);
 
     for (unsigned i = 0; i < qualities->len; i++) {

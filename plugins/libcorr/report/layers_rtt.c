@@ -4,6 +4,8 @@
 
 #include "path/text.h"
 
+#define VARIES_NS INT64_C(1000000) /* less is what any router's processor does */
+
 /* clang-format off */
 #define RTT_COLUMNS(X)                                                                             \
     X(RTT_MIN, "min", NULL, TIME,  COLUMN, NULL, "Smallest")                                       \
@@ -21,7 +23,9 @@
     X(HOP_RTT,    "rtt_s",       NULL, OBJECT, COLUMN, rtt_columns,                                \
       "There and back; a router's time to answer is in it")                                        \
     X(HOP_JITTER, "variation_s", NULL, TIME,   COLUMN, NULL,                                       \
-      "Mean difference of one round trip to the next")
+      "Mean difference of one round trip to the next")                                             \
+    X(HOP_VARIES, "variation",   NULL, TEXT,   COLUMN, NULL,                                       \
+      "Over a millisecond: path: hops beyond vary, too; here only: how it answers; absent: less")
 
 #define COLUMNS(X)                                                                                 \
     X(POINT,     "point",           NULL, TEXT,    COLUMN, NULL,                                   \
@@ -73,6 +77,8 @@ static void add_hop(const struct corr_rtt_hop *hop, struct corr_row *row)
     add_rtt(sub, C_HOP_RTT, &hop->rtt);
     if (hop->answered > 1)
         corr_cell_set_time(sub, C_HOP_JITTER, hop->variation_ns);
+    if (hop->variation_ns > VARIES_NS && (hop->variation_goes_on || !hop->end))
+        corr_cell_set_text(sub, C_HOP_VARIES, hop->variation_goes_on ? "path" : "here only");
 }
 
 /* "path round trip 24.3 ms at nic (99 probes), TCP handshake 24.3 ms: ..." */
