@@ -122,9 +122,8 @@ void corr_clock_pair_fit(struct corr_clock *clock, uint32_t p, uint32_t q, GArra
 /* The least of the slacks that makes all samples fit one corridor; else the second. */
 int64_t corr_clock_slack(struct corr_clock_pair *pair, const int64_t *slacks, unsigned n_slacks);
 
-/* The middle, at a moment, of the corridor over n samples. */
-int64_t corr_clock_middle_over(const struct corr_clock_sample *samples, uint32_t n,
-                               int64_t slack_ns, int64_t t_ns);
+/* By how much n samples, in order, miss a straight clock; 0: it can run straight. */
+int64_t corr_clock_misfit(struct corr_clock_sample **all, uint32_t n, int64_t slack_ns);
 
 /* Gives each change to the point whose clock explains most of them.  True if steps were added. */
 bool corr_clock_steps_add(struct corr_clock *clock, const struct corr_store *store, GArray *events);

@@ -171,17 +171,6 @@ static bool corridors_meet(const struct corr_corridor *a, const struct corr_corr
     return least[0] <= greatest[1] && least[1] <= greatest[0];
 }
 
-int64_t corr_clock_middle_over(const struct corr_clock_sample *samples, uint32_t n,
-                               int64_t slack_ns, int64_t t_ns)
-{
-    struct corr_corridor corridor;
-
-    corr_corridor_init(&corridor, samples[0].t_ns, samples[0].d_ns);
-    for (uint32_t i = 0; i < n; i++)
-        sample_limit(&corridor, &samples[i], slack_ns);
-    return corridor_middle(&corridor, t_ns);
-}
-
 /*
  * A clock that began to run faster shows only once it is off by a round trip.  Where two
  * corridors with no drift in common still overlap the change may lie; nothing there counts.
@@ -434,20 +423,38 @@ static int64_t round_trip(struct corr_clock_sample **all, uint32_t n, int64_t sl
  * trip may still leave room for a line, but then for less: what is missing is the height of
  * the bend, and by that much the truth may lie outside.
  */
-static int64_t bend_find(const struct corr_clock_part *part, struct corr_clock_sample **all,
+static int64_t bend_find(const struct corr_corridor *corridor, struct corr_clock_sample **all,
                          uint32_t n, int64_t slack_ns)
 {
-    int64_t width = INT64_MAX;
+    int64_t width = INT64_MAX, from_ns = all[0]->t_ns, to_ns = all[n - 1]->t_ns;
 
     for (unsigned i = 0; i <= BEND_MOMENTS; i++) {
-        int64_t t_ns = part->from_ns + (part->to_ns - part->from_ns) / BEND_MOMENTS * i;
-        struct corr_clock_bounds bounds = corridor_bounds(&part->corridor, t_ns);
+        int64_t t_ns = from_ns + (to_ns - from_ns) / BEND_MOMENTS * i;
+        struct corr_clock_bounds bounds = corridor_bounds(corridor, t_ns);
 
         if (!corr_clock_is_bounded(&bounds))
             return 0;
         width = MIN(width, bounds.greatest_ns - bounds.least_ns);
     }
-    return MAX(round_trip(all, n, slack_ns, &part->corridor) - width, 0);
+    return MAX(round_trip(all, n, slack_ns, corridor) - width, 0);
+}
+
+int64_t corr_clock_misfit(struct corr_clock_sample **all, uint32_t n, int64_t slack_ns)
+{
+    struct corr_corridor corridor;
+    int64_t beyond_ns = 0;
+
+    corr_corridor_init(&corridor, all[0]->t_ns, all[0]->d_ns);
+    for (uint32_t i = 0; i < n; i++) {
+        struct corr_clock_bounds bounds;
+
+        if (sample_limit(&corridor, all[i], slack_ns))
+            continue;
+        bounds = corridor_bounds(&corridor, all[i]->t_ns);
+        beyond_ns = MAX(beyond_ns, all[i]->upper ? bounds.least_ns - all[i]->d_ns
+                                                 : all[i]->d_ns - bounds.greatest_ns);
+    }
+    return beyond_ns + bend_find(&corridor, all, n, slack_ns);
 }
 
 static struct corr_clock_part *part_get(struct corr_clock_pair *pair,
@@ -511,7 +518,7 @@ void corr_clock_pair_fit(struct corr_clock *clock, uint32_t p, uint32_t q, GArra
             part->n_lower += !all[k]->upper;
         }
         /* Samples that no line respects count here: they may be what shows the step. */
-        part->bend_ns = bend_find(part, all, n, pair->slack_ns);
+        part->bend_ns = bend_find(&part->corridor, all, n, pair->slack_ns);
         if (!changed && part->bend_ns > 0)
             hidden_event(p, q, all, n, pair->slack_ns, events);
     }

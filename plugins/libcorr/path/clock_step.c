@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which point's clock was set?  The one that explains what most pairs show. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "path/clock-int.h"
 
@@ -38,64 +39,89 @@ static void epochs_of(const struct corr_clock *clock, uint32_t p, uint32_t q,
 }
 
 /*
- * How far `point` moved against another point over a zone, as far as their packets tell;
- * false if there are none on one side.
+ * What lacks for one straight line before and after a zone of `point`, in what it and another
+ * point saw; false: they share no packets on one of its sides.
  */
-static bool shift_seen(const struct corr_clock *clock, uint32_t point, uint32_t other,
-                       const struct corr_clock_step *zone, int64_t *shift_ns)
+static bool misfit_over(const struct corr_clock *clock, uint32_t point, uint32_t other,
+                        const struct corr_clock_step *zone, int64_t *misfit_ns)
 {
     const struct corr_clock_pair *pair = corr_clock_pair(clock, point, other);
-    uint32_t p = MIN(point, other), q = MAX(point, other), split = 0, from, to;
-    const struct corr_clock_sample *samples;
+    uint32_t p = MIN(point, other), q = MAX(point, other), n[2] = {0, 0};
     unsigned end = point == q;
-    int64_t before, after;
+    g_autofree struct corr_clock_sample **sides = NULL;
+    struct corr_clock_sample *samples;
+    uint32_t epoch[2][2];
 
     if (pair->samples == NULL)
         return false;
-    samples = (const struct corr_clock_sample *)pair->samples->data;
-    while (split < pair->n && samples[split].at[end] <= zone->last)
-        split++;
-    for (from = split; from > 0; from--) {
-        uint32_t a[2], b[2];
+    samples = (struct corr_clock_sample *)pair->samples->data;
+    sides = g_new(struct corr_clock_sample *, pair->n + 1);
+    /* Away from the zone, up to the next step on each side. */
+    for (uint32_t i = pair->n; i-- > 0;) {
+        uint32_t now[2];
 
-        epochs_of(clock, p, q, &samples[from - 1], a);
-        epochs_of(clock, p, q, &samples[split - 1], b);
-        if (a[0] != b[0] || a[1] != b[1])
+        if (samples[i].at[end] > zone->last)
+            continue;
+        epochs_of(clock, p, q, &samples[i], now);
+        if (n[0] == 0)
+            memcpy(epoch[0], now, sizeof now);
+        if (memcmp(epoch[0], now, sizeof now) != 0)
             break;
+        sides[pair->n - 1 - n[0]++] = &samples[i];
     }
-    before = from < split ? corr_clock_middle_over(&samples[from], split - from, pair->slack_ns,
-                                                   samples[split - 1].t_ns)
-                          : 0;
-    for (to = split; to < pair->n && samples[to].at[end] < zone->first; to++)
-        ;
-    if (from == split || to == pair->n)
+    memmove(sides, &sides[pair->n - n[0]], n[0] * sizeof *sides);
+    for (uint32_t i = 0; i < pair->n; i++) {
+        uint32_t now[2];
+
+        if (samples[i].at[end] < zone->first)
+            continue;
+        epochs_of(clock, p, q, &samples[i], now);
+        if (n[1] == 0)
+            memcpy(epoch[1], now, sizeof now);
+        if (memcmp(epoch[1], now, sizeof now) != 0)
+            break;
+        sides[n[0] + n[1]++] = &samples[i];
+    }
+    if (n[0] == 0 || n[1] == 0)
         return false;
-    split = to;
-    for (; to < pair->n; to++) {
-        uint32_t a[2], b[2];
-
-        epochs_of(clock, p, q, &samples[to], a);
-        epochs_of(clock, p, q, &samples[split], b);
-        if (a[0] != b[0] || a[1] != b[1])
-            break;
-    }
-    after =
-        corr_clock_middle_over(&samples[split], to - split, pair->slack_ns, samples[split].t_ns);
-    *shift_ns = end == 1 ? after - before : before - after;
+    *misfit_ns = corr_clock_misfit(sides, n[0] + n[1], pair->slack_ns);
     return true;
 }
 
-/*
- * How well a step at `point` explains an event: other points that see it move by as much,
- * minus those that do not.  Takes the other events at about the same time along.
- */
+/* The change that an event shows is this point's: others see it there, and not at its peer. */
+static int others_see(const struct corr_clock *clock, const struct corr_clock_event *event,
+                      uint32_t point)
+{
+    uint32_t peer = event->p == point ? event->q : event->p;
+    int score = 0;
+
+    for (uint32_t x = 0; x < clock->n; x++) {
+        struct corr_clock_step zone[2];
+        int64_t misfit_ns[2];
+        bool seen[2];
+
+        if (x == point || x == peer)
+            continue;
+        for (unsigned k = 0; k < 2; k++) {
+            uint32_t whose = k == 0 ? point : peer;
+
+            zone[k] = (struct corr_clock_step){event->last[end_of(event, whose)],
+                                               event->first[end_of(event, whose)]};
+            seen[k] = misfit_over(clock, whose, x, &zone[k], &misfit_ns[k]) &&
+                      misfit_ns[k] > llabs(event->shift_ns) / 2;
+        }
+        score += (int)seen[0] - (int)seen[1];
+    }
+    return score;
+}
+
+/* Takes along the other events that a step of this point explains, at about the same time. */
 static int explain(const struct corr_clock *clock, const GArray *events, const bool *done,
                    uint32_t which, uint32_t point, struct corr_clock_step *zone, bool *taken)
 {
     const struct corr_clock_event *main = &g_array_index(events, struct corr_clock_event, which);
     unsigned end = end_of(main, point);
-    int64_t want = shift_at(main, point), seen;
-    int score = 0;
+    int64_t want = shift_at(main, point);
 
     *zone = (struct corr_clock_step){main->last[end], main->first[end]};
     for (uint32_t i = 0; i < events->len; i++) {
@@ -105,10 +131,7 @@ static int explain(const struct corr_clock *clock, const GArray *events, const b
                    (!done[i] && (event->p == point || event->q == point) &&
                     (shift_at(event, point) < 0) == (want < 0) && zone_narrow(zone, event, point));
     }
-    for (uint32_t x = 0; x < clock->n; x++)
-        if (x != main->p && x != main->q && shift_seen(clock, point, x, zone, &seen))
-            score += llabs(seen - want) < llabs(seen) ? 1 : -1;
-    return score;
+    return others_see(clock, main, point);
 }
 
 static void point_dirty(const struct corr_clock *clock, uint32_t point)
