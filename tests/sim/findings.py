@@ -192,7 +192,7 @@ K13 clock_offset loss@c>d loss@d>c nat@b>c repair@c>d repair@d>c slow_by_loss sp
 K14 clock_offset ambiguous loss@d>c mss@b>c nat@b>c options@b>c repair@d>c slow_by_loss spurious
 L05 tls_turns
 L06 resolver@srv
-L06b lookup_again window@srv
+L06b lookup_again loss@fw>srv
 L07 server@srv
 L08 receiver slow_reader
 L08b receiver slow_reader
@@ -201,7 +201,7 @@ L09b loss@srv>fw repair@srv>fw
 L09c loss@nic>fw repair@nic>fw slow_by_loss@nic>fw
 L10 server@srv pipelined
 L11 loss@fw>nic repair@fw>nic
-L13 syn_again slow_by_loss window@fw
+L13 syn_again slow_by_loss loss@nic>fw repair@nic>fw
 L14 ? middlebox
 L15 delayed_ack
 L17b small_window slow_reader

@@ -144,8 +144,10 @@ def judge_pairs(truth, answer, out, exact):
 
 
 def judge_drops(truth, answer, expect, out, fail, exact, names):
-    true = {(d["frame"], d["sub"], d["after"], d["before"]) for d in truth.drops
-            if d["before"] is not None or not d["left"]}
+    blank = {p.name for p in truth.sim.points} - \
+        {truth.points[r["point"]] for r in truth.frames[1:]}   # shows nothing: it may not exist
+    true = {(d["frame"], d["sub"], d["after"], None if d["before"] in blank else d["before"])
+            for d in truth.drops if d["before"] is not None or not d["left"]}
     found = drop_events(truth, answer)
     if expect.get("corrupt"):
         found = {e: v for e, v in found.items() if answer.frames[e[0]].cause != "corruption"}

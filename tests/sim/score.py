@@ -22,7 +22,6 @@ OPEN = {
     "R02": "what a faulty capture did not record is taken for lost",
 }
 
-OPEN.update((ident, "the first packet of a flow is lost") for ident in "L06b L13".split())
 
 COLUMNS = [("pairs", 7), ("P", 6), ("R", 6), ("drops", 6), ("dP", 5), ("dR", 5), ("fconf", 5),
            ("miss", 5), ("mP", 5), ("mR", 5), ("nat", 4), ("nP", 5), ("nR", 5), ("oP", 5),

@@ -50,8 +50,7 @@ static struct usual (*usual_find(const struct corr_judge *j))[2]
     return usual;
 }
 
-/* Was point p looking when a packet, that is at q at t, would have passed it? */
-static bool was_looking(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns)
+bool corr_ends_was_looking(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns)
 {
     const struct corr_pass *before, *after, *near;
     int64_t at;
@@ -86,7 +85,7 @@ static void injected_find(struct corr_judge *j)
             obs->ttl == u->ttl || !(obs->have & CORR_HAVE_IP))
             continue;
         from = corr_result_conv(j->result, u->from)->point;
-        if (from != obs->point && was_looking(j, from, obs->point, obs->time_ns)) {
+        if (from != obs->point && corr_ends_was_looking(j, from, obs->point, obs->time_ns)) {
             struct corr_injected injected = {p, from};
 
             g_array_append_val(j->result->injected, injected);
@@ -167,7 +166,8 @@ bool corr_ends_unanswered(const struct corr_judge *j, const struct corr_packet *
         if (j->expect->run[member->conv][!(packet->dir ^ member->flip)] != CORR_NONE)
             return false;
     }
-    return corr_expect_lives(j->expect, at->point, dst) &&
+    return !corr_expect_goes_on(j->expect, at->point, dst) &&
+           corr_expect_lives(j->expect, at->point, dst) &&
            at->time_ns + ANSWER_NS <= j->expect->last_ns[at->point];
 }
 

@@ -158,8 +158,8 @@ uint32_t corr_judge_obs_at(const struct corr_judge *j, const struct corr_packet 
     return CORR_NONE;
 }
 
-static bool others_next(const struct corr_judge *j, const struct corr_carried *me, uint32_t *i,
-                        const struct corr_carried **other)
+bool corr_judge_overlap_next(const struct corr_judge *j, const struct corr_carried *me, uint32_t *i,
+                             const struct corr_carried **other)
 {
     for (; *i < j->n_carried; ++*i) {
         const struct corr_carried *c = &j->carried[*i];
@@ -175,7 +175,7 @@ static bool others_next(const struct corr_judge *j, const struct corr_carried *m
     return false;
 }
 
-static uint32_t others_begin(const struct corr_judge *j, const struct corr_carried *me)
+uint32_t corr_judge_overlaps(const struct corr_judge *j, const struct corr_carried *me)
 {
     uint32_t lo = j->carried_first[me->flow_dir], hi = (uint32_t)(me - j->carried);
     int64_t from = me->from - j->longest[me->flow_dir];
@@ -201,8 +201,8 @@ struct corr_others corr_judge_others(const struct corr_judge *j, uint32_t packet
 
     if (place == CORR_NONE)
         return others;
-    i = others_begin(j, &j->carried[place]);
-    while (looked++ < 4096 && others_next(j, &j->carried[place], &i, &other)) {
+    i = corr_judge_overlaps(j, &j->carried[place]);
+    while (looked++ < 4096 && corr_judge_overlap_next(j, &j->carried[place], &i, &other)) {
         const struct corr_packet *p = corr_result_packet(j->result, other->packet);
         uint32_t obs = corr_judge_obs_at(j, p, j->result->obs_conv[at_obs]);
 
@@ -224,34 +224,42 @@ bool corr_judge_carried_before(const struct corr_judge *j, uint32_t packet)
 
     if (place == CORR_NONE)
         return false;
-    i = others_begin(j, &j->carried[place]);
-    while (looked++ < 4096 && others_next(j, &j->carried[place], &i, &other))
+    i = corr_judge_overlaps(j, &j->carried[place]);
+    while (looked++ < 4096 && corr_judge_overlap_next(j, &j->carried[place], &i, &other))
         if (other->packet < packet) /* packets are numbered by their first frame */
             return true;
     return false;
 }
 
-/* Did an acknowledgement of these bytes come from the far side of the gap? */
+/*
+ * Did an acknowledgement of these bytes come from the far side of the gap?  Where no point there
+ * shows this direction, any will do: nobody tells what a gateway acknowledged.
+ */
 bool corr_judge_acked_from(const struct corr_judge *j, uint32_t packet, uint32_t next_conv)
 {
     const struct corr_packet *p = corr_result_packet(j->result, packet);
     uint32_t place = j->carried_of[packet];
     const struct corr_flow *flow = corr_result_flow(j->result, p->flow);
+    bool shown = false, acked = false;
 
     if (place == CORR_NONE || next_conv == CORR_NONE)
         return false;
     for (uint32_t m = 0; m < flow->convs->len; m++) {
         const struct corr_member *member = &g_array_index(flow->convs, struct corr_member, m);
         unsigned back = !(p->dir ^ member->flip);
+        bool beyond = member->conv == next_conv ||
+                      corr_order_compare(j->result, p->flow, p->dir, next_conv, member->conv) < 0;
 
-        if (member->conv != next_conv &&
-            corr_order_compare(j->result, p->flow, p->dir, next_conv, member->conv) >= 0)
+        if (!j->has_acked[member->conv][back])
             continue;
-        if (j->has_acked[member->conv][back] &&
-            (int32_t)(j->acked[member->conv][back] - (uint32_t)j->carried[place].to) >= 0)
+        shown |= beyond;
+        if ((int32_t)(j->acked[member->conv][back] - (uint32_t)j->carried[place].to) < 0)
+            continue;
+        if (beyond)
             return true;
+        acked = true;
     }
-    return false;
+    return acked && !shown;
 }
 
 /* Does the local flow show the reply to an echo request? */
@@ -358,8 +366,8 @@ void corr_judge_original(struct corr_judge *j, uint32_t index)
         return;
     mine = corr_result_sighting(j->result, packet->first)->obs;
     conv = j->result->obs_conv[mine];
-    i = others_begin(j, &j->carried[place]);
-    while (looked++ < 4096 && others_next(j, &j->carried[place], &i, &other)) {
+    i = corr_judge_overlaps(j, &j->carried[place]);
+    while (looked++ < 4096 && corr_judge_overlap_next(j, &j->carried[place], &i, &other)) {
         uint32_t obs = corr_judge_obs_at(j, corr_result_packet(j->result, other->packet), conv);
 
         if (obs != CORR_NONE && obs < mine) {

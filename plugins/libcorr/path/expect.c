@@ -46,6 +46,39 @@ static uint64_t class_key(const struct corr_work *work, uint32_t obs_index, unsi
     return key;
 }
 
+static uint64_t address_key(uint32_t point, const struct corr_addr *addr)
+{
+    return corr_hash_mix(point, corr_hash(addr->bytes, 16));
+}
+
+/*
+ * A flow that nobody saw pass, but that was answered, went on where no point looks: the class has
+ * another way.
+ */
+static void classes_doubt(const struct corr_work *work, struct corr_expect *expect)
+{
+    for (uint32_t c = 0; c < work->result->n_convs; c++)
+        for (unsigned dir = 0; dir < 2; dir++) {
+            uint32_t there = expect->run[c][dir], back = expect->run[c][!dir];
+            const struct corr_obs *answer;
+
+            if (there == CORR_NONE || back == CORR_NONE || expect->way[c][dir].to != CORR_NONE)
+                continue;
+            answer = corr_store_obs(work->store,
+                                    g_array_index(expect->stands, struct corr_stand, back).obs);
+            if (answer->have & CORR_HAVE_TCP && answer->tcp_flags & CORR_TCP_RST)
+                continue;
+            for (unsigned kind = 0; kind < CLASS_KINDS; kind++) {
+                uint64_t key = class_key(
+                    work, g_array_index(expect->stands, struct corr_stand, there).obs, kind);
+                struct class *class = g_hash_table_lookup(expect->classes, GSIZE_TO_POINTER(key));
+
+                if (class != NULL)
+                    class->others++;
+            }
+        }
+}
+
 static void class_tell(const struct corr_work *work, struct corr_expect *expect, uint32_t obs,
                        uint32_t q, uint32_t flow)
 {
@@ -53,6 +86,9 @@ static void class_tell(const struct corr_work *work, struct corr_expect *expect,
     uint32_t dst =
         (uint32_t)corr_hash(conv->end[!corr_store_obs(work->store, obs)->dir].addr.bytes, 16);
 
+    g_hash_table_add(expect->onward, GSIZE_TO_POINTER(address_key(
+                                         corr_store_obs(work->store, obs)->point,
+                                         &conv->end[!corr_store_obs(work->store, obs)->dir].addr)));
     for (unsigned kind = 0; kind < CLASS_KINDS; kind++) {
         gpointer key = GSIZE_TO_POINTER(class_key(work, obs, kind));
         struct class *class = g_hash_table_lookup(expect->classes, key);
@@ -85,57 +121,6 @@ static bool stand_less(const struct corr_stand *a, const struct corr_stand *b)
 }
 
 CORR_SORT_DEFINE(stands_sort, struct corr_stand, stand_less)
-
-static inline int pass_compare(const struct corr_pass *a, const struct corr_pass *b)
-{
-    if (a->p != b->p)
-        return a->p < b->p ? -1 : 1;
-    if (a->q != b->q)
-        return a->q < b->q ? -1 : 1;
-    if (a->t_ns != b->t_ns)
-        return a->t_ns < b->t_ns ? -1 : 1;
-    return a->d_ns < b->d_ns ? -1 : a->d_ns > b->d_ns;
-}
-
-static bool pass_less(const struct corr_pass *a, const struct corr_pass *b)
-{
-    return pass_compare(a, b) < 0;
-}
-
-CORR_SORT_DEFINE(passes_sort, struct corr_pass, pass_less)
-
-/* A bucket for each pair of points, where these are few: within one, time ascends mostly. */
-static void passes_part(GArray *passes)
-{
-    struct corr_pass *all = (struct corr_pass *)passes->data, *parted;
-    uint32_t n = passes->len, points = 0, *place, at = 0;
-
-    for (uint32_t i = 0; i < n; i++)
-        points = MAX(points, MAX(all[i].p, all[i].q) + 1);
-    if (n == 0 || (uint64_t)points * points > n)
-        return;
-    place = g_new0(uint32_t, points * points);
-    parted = g_new(struct corr_pass, n);
-    for (uint32_t i = 0; i < n; i++)
-        place[all[i].p * points + all[i].q]++;
-    for (uint32_t i = 0; i < points * points; i++) {
-        uint32_t count = place[i];
-
-        place[i] = at;
-        at += count;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        parted[place[all[i].p * points + all[i].q]++] = all[i];
-    memcpy(all, parted, sizeof *all * n);
-    g_free(place);
-    g_free(parted);
-}
-
-void corr_passes_sort(GArray *passes)
-{
-    passes_part(passes);
-    passes_sort((struct corr_pass *)passes->data, passes->len);
-}
 
 /* What the passes of one station and direction have told already. */
 struct told {
@@ -388,11 +373,6 @@ static bool time_less(const int64_t *a, const int64_t *b)
 
 CORR_SORT_DEFINE(times_sort, int64_t, time_less)
 
-static uint64_t source_key(uint32_t point, const struct corr_addr *addr)
-{
-    return corr_hash_mix(point, corr_hash(addr->bytes, 16));
-}
-
 static void coverage_find(const struct corr_work *work, struct corr_expect *expect)
 {
     uint32_t points = work->store->points->len, n = work->store->obs->len, *place, (*seen)[2];
@@ -419,7 +399,7 @@ static void coverage_find(const struct corr_work *work, struct corr_expect *expe
             expect->protos[conv->point][conv->proto] += seen[c][dir];
             if (seen[c][dir] > 0)
                 g_hash_table_add(expect->sources,
-                                 GSIZE_TO_POINTER(source_key(conv->point, &conv->end[dir].addr)));
+                                 GSIZE_TO_POINTER(address_key(conv->point, &conv->end[dir].addr)));
         }
     }
     g_free(seen);
@@ -451,10 +431,12 @@ struct corr_expect *corr_expect_new(const struct corr_work *work)
     expect->dues = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
     expect->classes = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
     expect->sources = g_hash_table_new(g_direct_hash, g_direct_equal);
+    expect->onward = g_hash_table_new(g_direct_hash, g_direct_equal);
     coverage_find(work, expect);
     stands_collect(work, expect);
     stands_link(work, expect);
     ways_collect(work, expect);
+    classes_doubt(work, expect);
     return expect;
 }
 
@@ -466,6 +448,7 @@ void corr_expect_free(struct corr_expect *expect)
     g_free(expect->way);
     g_hash_table_destroy(expect->classes);
     g_hash_table_destroy(expect->sources);
+    g_hash_table_destroy(expect->onward);
     g_free(expect->stand_of);
     g_free(expect->run);
     g_free(expect->first_ns);
@@ -480,7 +463,12 @@ void corr_expect_free(struct corr_expect *expect)
 
 bool corr_expect_lives(const struct corr_expect *expect, uint32_t p, const struct corr_addr *addr)
 {
-    return g_hash_table_contains(expect->sources, GSIZE_TO_POINTER(source_key(p, addr)));
+    return g_hash_table_contains(expect->sources, GSIZE_TO_POINTER(address_key(p, addr)));
+}
+
+bool corr_expect_goes_on(const struct corr_expect *expect, uint32_t p, const struct corr_addr *addr)
+{
+    return g_hash_table_contains(expect->onward, GSIZE_TO_POINTER(address_key(p, addr)));
 }
 
 uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expect *expect,
@@ -511,34 +499,6 @@ uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expec
     return CORR_NONE;
 }
 
-/* Passes of a sorted array that come before a key. */
-static uint32_t passes_below(const GArray *passes, const struct corr_pass *key)
-{
-    const struct corr_pass *all = (const struct corr_pass *)passes->data;
-    uint32_t lo = 0, hi = passes->len;
-
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-
-        if (pass_compare(&all[mid], key) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-void corr_expect_around(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,
-                        const struct corr_pass **before, const struct corr_pass **after)
-{
-    const struct corr_pass *all = (const struct corr_pass *)expect->passes->data;
-    struct corr_pass key = {p, q, t_ns, INT64_MIN};
-    uint32_t lo = passes_below(expect->passes, &key);
-
-    *before = lo > 0 && all[lo - 1].p == p && all[lo - 1].q == q ? &all[lo - 1] : NULL;
-    *after = lo < expect->passes->len && all[lo].p == p && all[lo].q == q ? &all[lo] : NULL;
-}
-
 static uint32_t times_below(const struct corr_expect *expect, uint32_t point, int64_t t_ns)
 {
     uint32_t lo = expect->times_first[point], hi = expect->times_first[point + 1];
@@ -552,13 +512,6 @@ static uint32_t times_below(const struct corr_expect *expect, uint32_t point, in
             hi = mid;
     }
     return lo;
-}
-
-uint32_t corr_passes_count(const GArray *passes, uint32_t p, uint32_t q, int64_t from, int64_t to)
-{
-    struct corr_pass first = {p, q, from, INT64_MIN}, end = {p, q, to, INT64_MAX};
-
-    return passes_below(passes, &end) - passes_below(passes, &first);
 }
 
 bool corr_expect_outage(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,

@@ -41,6 +41,7 @@ struct corr_expect {
     GArray *dues;                         /* the same, with all that should have gone from p to q */
     GHashTable *classes;                  /* see expect.c */
     GHashTable *sources;                  /* (point, address) hashes that sent something */
+    GHashTable *onward;                   /* the same of destinations beyond another point */
     int64_t *first_ns, *last_ns, *gap_ns; /* per point: coverage, mean distance of frames */
     bool *snapped;                        /* per point: some frames were cut by the capture */
     uint64_t (*protos)[256];              /* per point: observations by IP protocol */
@@ -66,6 +67,10 @@ uint32_t corr_passes_count(const GArray *passes, uint32_t p, uint32_t q, int64_t
 
 /* Did the address send anything that point p shows? */
 bool corr_expect_lives(const struct corr_expect *expect, uint32_t p, const struct corr_addr *addr);
+
+/* Did anything that was sent to the address go on from point p to another point? */
+bool corr_expect_goes_on(const struct corr_expect *expect, uint32_t p,
+                         const struct corr_addr *addr);
 
 /*
  * Was point q blind around its time t?  It saw nothing for longer than `long_ns`,

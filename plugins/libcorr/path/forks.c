@@ -14,6 +14,8 @@
 #define WAYS_MAX 8u
 /* Changes of the way, one in so many, are still a way that changes now and then. */
 #define SELDOM 100u
+/* Others reached a point directly, this close before and after. */
+#define DIRECT_NS INT64_C(1000000000)
 /* So many packets on one way: the flow as a whole takes it, whatever others do. */
 #define SETTLED 16u
 
@@ -162,7 +164,8 @@ static bool way_changed(const struct corr_judge *j, const struct corr_stand *s, 
     return false;
 }
 
-bool corr_forks_next(const struct corr_judge *j, uint32_t stand, uint32_t *to)
+/* The station that the ways of its neighbours name; false where they differ. */
+static bool way_of_neighbours(const struct corr_judge *j, uint32_t stand, uint32_t *to)
 {
     const struct corr_stand *s = stand_at(j, stand);
     const struct corr_fork *fork = &j->forks[s->conv][s->dir];
@@ -182,6 +185,106 @@ bool corr_forks_next(const struct corr_judge *j, uint32_t stand, uint32_t *to)
         return false;
     return fork->passed >= SETTLED ||
            !g_hash_table_contains(j->spread, spread_key(j, s->conv, *to));
+}
+
+/* The station that follows a station on the packet's way; CORR_NONE if none does, or several do. */
+static uint32_t station_behind(const struct corr_judge *j, const struct corr_packet *packet,
+                               uint32_t conv)
+{
+    const struct corr_flow *flow = corr_result_flow(j->result, packet->flow);
+    uint32_t next = CORR_NONE;
+
+    for (uint32_t m = 0; m < flow->convs->len; m++) {
+        uint32_t y = g_array_index(flow->convs, struct corr_member, m).conv;
+        int order;
+
+        if (corr_order_compare(j->result, packet->flow, packet->dir, conv, y) >= 0)
+            continue;
+        order = next == CORR_NONE
+                    ? -1
+                    : corr_order_compare(j->result, packet->flow, packet->dir, y, next);
+        if (order == 0)
+            return CORR_NONE;
+        if (order < 0)
+            next = y;
+    }
+    return next;
+}
+
+static bool looks(const struct corr_judge *j, const struct corr_obs *at, uint32_t conv)
+{
+    uint32_t q = corr_result_conv(j->result, conv)->point;
+
+    return corr_verdict_gap(j, at->point, q, at->time_ns) == NULL &&
+           !corr_doubt_deaf(j, at->point, q, at->time_ns);
+}
+
+/*
+ * The nearest station, between a packet's last sighting and the station that others of its flow
+ * went on to, that was looking.  Those others may have passed while it was not.  False if its
+ * flow is not known to pass there in this direction.
+ */
+static bool station_between(const struct corr_judge *j, const struct corr_packet *packet,
+                            uint32_t conv, const struct corr_obs *at, uint32_t *to)
+{
+    const struct corr_flow *flow = corr_result_flow(j->result, packet->flow);
+    uint32_t end = *to;
+    bool sure = true;
+
+    for (uint32_t m = 0; m < flow->convs->len; m++) {
+        const struct corr_member *member = &g_array_index(flow->convs, struct corr_member, m);
+        uint32_t x = member->conv;
+
+        if (corr_order_compare(j->result, packet->flow, packet->dir, conv, x) >= 0 ||
+            corr_order_compare(j->result, packet->flow, packet->dir, x, end) >= 0 ||
+            corr_skips_bypass(j, at->point, corr_result_conv(j->result, x)->point,
+                              corr_result_conv(j->result, end)->point) ||
+            !looks(j, at, x))
+            continue;
+        if (j->expect->run[x][packet->dir ^ member->flip] == CORR_NONE)
+            sure = false;
+        else if (*to == end || corr_order_compare(j->result, packet->flow, packet->dir, x, *to) < 0)
+            *to = x;
+    }
+    return sure;
+}
+
+/* Packets that went there directly, just before and just after. */
+static bool reached(const struct corr_judge *j, const struct corr_obs *at, uint32_t conv)
+{
+    const struct corr_pass *before, *after;
+
+    corr_expect_around(j->expect, at->point, corr_result_conv(j->result, conv)->point, at->time_ns,
+                       &before, &after);
+    return before != NULL && at->time_ns - before->t_ns <= DIRECT_NS && after != NULL &&
+           after->t_ns - at->time_ns <= DIRECT_NS;
+}
+
+/*
+ * The next station that was able to see the packet: the one after it, or where that was not
+ * looking, one further on, that others reached then without being seen in between.
+ */
+static uint32_t seeing_station(const struct corr_judge *j, const struct corr_packet *packet,
+                               const struct corr_obs *at, uint32_t to)
+{
+    for (uint32_t y = to; y != CORR_NONE; y = station_behind(j, packet, y))
+        if (looks(j, at, y) && (y == to || reached(j, at, y)))
+            return y;
+    return to;
+}
+
+bool corr_forks_next(const struct corr_judge *j, uint32_t stand, uint32_t *to)
+{
+    const struct corr_stand *s = stand_at(j, stand);
+    const struct corr_packet *packet = corr_result_packet(j->result, s->packet);
+    const struct corr_obs *at = corr_store_obs(j->work->store, s->obs);
+    bool sure = way_of_neighbours(j, stand, to);
+
+    if (!sure || *to == CORR_NONE || *to == s->conv)
+        return sure;
+    sure = station_between(j, packet, s->conv, at, to);
+    *to = seeing_station(j, packet, at, *to);
+    return sure;
 }
 
 bool corr_forks_spread(const struct corr_judge *j, uint32_t p, uint32_t q)

@@ -38,6 +38,13 @@ struct corr_fork {
     bool spread;     /* packet by packet over several: nobody knows whose turn it was */
 };
 
+/* How sure it is that a lost packet was lost somewhere, whatever the captures missed. */
+enum corr_proof {
+    CORR_PROOF_NONE,
+    CORR_PROOF_AGAIN, /* its sender sent it again */
+    CORR_PROOF_SURE,  /* its receiver lacked it, or a router said so */
+};
+
 struct corr_judge {
     struct corr_work *work;
     struct corr_result *result;
@@ -51,8 +58,11 @@ struct corr_judge {
     bool (*has_acked)[2];
     uint32_t *quoted_by;           /* packet -> ICMP error packet; CORR_NONE */
     struct corr_tries (*tries)[2]; /* local flow, direction; filled when asked */
+    uint8_t *proof;                /* packet -> enum corr_proof */
     GArray *misses;                /* struct corr_pass: what points missed for certain; sorted */
     GArray *found;                 /* the same, not yet among them */
+    GArray *heads;                 /* the same, by the first point that their flow shows: `p` is
+                                      the one behind it; sorted */
     GArray *skips;                 /* struct corr_skip, by packet */
     GHashTable *triples;           /* (point, point passed unseen, point): index of `bypass` */
     bool *bypass;                  /* was that another way? */
@@ -73,6 +83,11 @@ bool corr_judge_seen_from(const struct corr_judge *j, const struct corr_packet *
 uint32_t corr_judge_obs_at(const struct corr_judge *j, const struct corr_packet *packet,
                            uint32_t conv);
 
+/* Packets that carry some of the same bytes: begin, and the next one; false at the end. */
+uint32_t corr_judge_overlaps(const struct corr_judge *j, const struct corr_carried *me);
+bool corr_judge_overlap_next(const struct corr_judge *j, const struct corr_carried *me, uint32_t *i,
+                             const struct corr_carried **other);
+
 /* What other packets with the same bytes tell. */
 struct corr_others {
     bool delivered; /* one of them was seen beyond the gap */
@@ -81,6 +96,15 @@ struct corr_others {
 
 struct corr_others corr_judge_others(const struct corr_judge *j, uint32_t packet, uint32_t at_obs,
                                      uint32_t next_conv);
+
+/* What the receiver of a segment says of it, before another copy of its bytes was there. */
+enum corr_receipt {
+    CORR_RECEIPT_UNKNOWN,
+    CORR_RECEIPT_ARRIVED, /* it had been acknowledged, or came twice */
+    CORR_RECEIPT_LACKED,  /* what was sent later had arrived, and this had not; in *frame */
+};
+enum corr_receipt corr_receipt_find(const struct corr_judge *j, uint32_t packet, uint32_t at_obs,
+                                    uint32_t next_conv, uint32_t *frame);
 
 /* Did an acknowledgement of its bytes come from the far side of the gap? */
 bool corr_judge_acked_from(const struct corr_judge *j, uint32_t packet, uint32_t next_conv);

@@ -20,10 +20,6 @@
 /* Fewer frames of a protocol at a point: it may be filtered out there. */
 #define PROTO_MIN 3u
 
-/* So many packets missed by a point around a moment, and one in so many, make it deaf then. */
-#define BURST_MIN 3u
-#define BURST_SHARE 2u
-#define BURST_NS INT64_C(100000000)
 /* The chance at which losses by chance are excluded. */
 #define POLICY_CHANCE 1e-3
 /* Where packets are spread, the place of a loss is not known. */
@@ -63,16 +59,6 @@ static void miss(struct corr_judge *j, struct corr_packet *packet, const struct 
         if (g_array_index(points, uint32_t, i) == point)
             return;
     g_array_append_val(points, point);
-}
-
-/* Did point q miss, around p's time t, so many packets that it shows nothing to miss one more? */
-static bool is_deaf(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns)
-{
-    int64_t from = t_ns - BURST_NS, to = t_ns + BURST_NS;
-    uint32_t missed = corr_passes_count(j->misses, p, q, from, to);
-
-    return missed >= BURST_MIN &&
-           missed * BURST_SHARE >= corr_passes_count(j->expect->dues, p, q, from, to);
 }
 
 const char *corr_verdict_gap(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns)
@@ -147,6 +133,13 @@ static const struct corr_tries *tries_at(struct corr_judge *j, uint32_t conv, un
     return tries;
 }
 
+uint32_t corr_verdict_tries(struct corr_judge *j, const struct corr_packet *packet)
+{
+    uint32_t obs = corr_result_sighting(j->result, packet->drop_after)->obs;
+
+    return tries_at(j, j->result->obs_conv[obs], corr_store_obs(j->work->store, obs)->dir)->n;
+}
+
 /* Frame of the next packet of the same station and direction; 0. */
 static uint32_t next_try(const struct corr_judge *j, uint32_t stand)
 {
@@ -198,26 +191,8 @@ static bool reported(const struct corr_judge *j, struct corr_packet *packet, uin
         return false;
     corr_verdict_lose(packet, CORR_FATE_CONFIRMED, last, q, frame);
     packet->cause = cause;
+    j->proof[corr_result_sighting(j->result, last)->packet] = CORR_PROOF_SURE;
     return true;
-}
-
-/*
- * A point that missed several packets for certain was deaf for a moment: what else it
- * did not show then was not lost for that reason alone.
- */
-static void bursts_excuse(struct corr_judge *j)
-{
-    for (uint32_t p = 0; p < j->result->packets->len && j->misses->len >= BURST_MIN; p++) {
-        struct corr_packet *packet = &g_array_index(j->result->packets, struct corr_packet, p);
-        const struct corr_obs *at;
-
-        if (packet->fate != CORR_FATE_PROBABLE || packet->drop_before == CORR_NONE)
-            continue;
-        at = corr_result_obs(j->result, corr_result_sighting(j->result, packet->drop_after));
-        if (is_deaf(j, at->point, packet->drop_before, at->time_ns))
-            corr_verdict_undetermine(packet, packet->drop_after, packet->drop_before,
-                                     "capture loss burst at");
-    }
 }
 
 /*
@@ -374,45 +349,19 @@ static bool came_back(const struct corr_judge *j, const struct corr_packet *pack
     return false;
 }
 
-/* The station that follows a station on the packet's way; CORR_NONE if none does, or several do. */
-static uint32_t station_behind(const struct corr_judge *j, const struct corr_packet *packet,
-                               uint32_t conv)
-{
-    const struct corr_flow *flow = corr_result_flow(j->result, packet->flow);
-    uint32_t next = CORR_NONE;
-
-    for (uint32_t m = 0; m < flow->convs->len; m++) {
-        uint32_t y = g_array_index(flow->convs, struct corr_member, m).conv;
-        int order;
-
-        if (corr_order_compare(j->result, packet->flow, packet->dir, conv, y) >= 0)
-            continue;
-        order = next == CORR_NONE
-                    ? -1
-                    : corr_order_compare(j->result, packet->flow, packet->dir, y, next);
-        if (order == 0)
-            return CORR_NONE;
-        if (order < 0)
-            next = y;
-    }
-    return next;
-}
-
 /*
- * The next station that was able to see the packet: the one after it, or where that was not
- * looking, one further on, that others reached without being seen in between.
+ * The next point shows nothing so early, but the captures begin with this packet, which was
+ * sent again, and the next one passed.  That both captures began just before and just after it
+ * would be a strange chance, but nothing excludes it.
  */
-static uint32_t seeing_station(const struct corr_judge *j, const struct corr_packet *packet,
-                               const struct corr_obs *at, uint32_t to)
+static bool begins_capture(const struct corr_judge *j, const struct corr_stand *s, uint32_t q)
 {
-    for (uint32_t y = to; y != CORR_NONE; y = station_behind(j, packet, y)) {
-        uint32_t q = corr_result_conv(j->result, y)->point;
-        const char *gap = corr_verdict_gap(j, at->point, q, at->time_ns);
+    const struct corr_obs *at = corr_store_obs(j->work->store, s->obs);
+    const struct corr_pass *before, *after;
 
-        if ((gap == NULL || (y == to && !excludes(gap))) && !is_deaf(j, at->point, q, at->time_ns))
-            return y;
-    }
-    return to;
+    corr_expect_around(j->expect, at->point, q, at->time_ns, &before, &after);
+    return s->before == CORR_NONE && s->after != CORR_NONE && before == NULL && after != NULL &&
+           corr_passes_count(j->expect->dues, at->point, q, INT64_MIN, at->time_ns) <= 1;
 }
 
 static void judge_packet(struct corr_judge *j, uint32_t index)
@@ -422,6 +371,8 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     const struct corr_stand *s;
     const struct corr_obs *at;
     struct corr_others others;
+    enum corr_receipt receipt;
+    uint32_t lacked = 0;
     struct corr_way_on way;
     const char *gap;
     bool before, after, sure;
@@ -440,8 +391,6 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
         return;
     way = j->expect->way[conv][s->dir];
     sure = corr_forks_next(j, stand, &way.to);
-    if (sure && way.to != CORR_NONE && way.to != conv)
-        way.to = seeing_station(j, packet, at, way.to);
     if (way.to == conv && came_back(j, packet, last)) {
         /* Round and round in a loop it goes until its TTL ends: no pass promises another one. */
         if (way.out == CORR_NONE)
@@ -458,8 +407,9 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
         return;
     q = corr_result_conv(j->result, way.to)->point;
     others = corr_judge_others(j, index, obs, way.to);
+    receipt = corr_receipt_find(j, index, obs, way.to, &lacked);
     if ((corr_judge_acked_from(j, index, way.to) && !others.delivered) ||
-        corr_judge_answered_from(j, packet, obs, way.to)) {
+        receipt == CORR_RECEIPT_ARRIVED || corr_judge_answered_from(j, packet, obs, way.to)) {
         gap = corr_verdict_gap(j, at->point, q, at->time_ns);
         if (sure && (gap == NULL || strcmp(gap, "not covered at") != 0))
             miss(j, packet, &(struct corr_pass){at->point, q, at->time_ns, 0});
@@ -470,8 +420,13 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
         return;
     }
     gap = corr_verdict_gap(j, at->point, q, at->time_ns);
+    if (others.again == 0)
+        others.again = corr_judge_sent_again(j, stand);
     if (excludes(gap)) {
-        corr_verdict_undetermine(packet, last, q, gap); /* lost perhaps, but where? */
+        if (others.again != 0 && begins_capture(j, s, q))
+            corr_verdict_lose(packet, CORR_FATE_PROBABLE, last, q, others.again);
+        else
+            corr_verdict_undetermine(packet, last, q, gap); /* lost perhaps, but where? */
         return;
     }
     by = j->quoted_by[index];
@@ -481,14 +436,19 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
         corr_verdict_undetermine(packet, last, q, "perhaps cut up, not recognised at");
         return;
     }
-    if (others.again == 0)
-        others.again = corr_judge_sent_again(j, stand);
+    if (others.again == 0 && receipt == CORR_RECEIPT_LACKED)
+        others.again = lacked;
+    j->proof[index] = receipt == CORR_RECEIPT_LACKED ? CORR_PROOF_SURE
+                      : others.again != 0            ? CORR_PROOF_AGAIN
+                                                     : CORR_PROOF_NONE;
     /* The first packets of a flow have nothing before them; then it is enough that the point was
      * looking.  What comes after must have passed: a way may end at any time. */
     before = s->before != CORR_NONE || gap == NULL;
     after = s->after != CORR_NONE || vouched(j, at->point, q, at->time_ns, true) ||
             neighbours_reach(j, packet, way.to, true);
-    if (others.delivered && others.again != 0)
+    if (gap != NULL && strcmp(gap, "tail") != 0 && others.again != 0 && begins_capture(j, s, q))
+        corr_verdict_lose(packet, CORR_FATE_PROBABLE, last, q, others.again);
+    else if (gap == NULL && others.delivered && others.again != 0)
         corr_verdict_lose(packet, CORR_FATE_CONFIRMED, last, q, others.again);
     else if (before && after)
         corr_verdict_lose(packet, others.again != 0 ? CORR_FATE_CONFIRMED : CORR_FATE_PROBABLE,
@@ -528,7 +488,10 @@ void corr_fates_decide(struct corr_work *work)
     corr_judge_collect(&j);
     j.misses = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
     j.found = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
+    j.proof = g_new0(uint8_t, work->result->packets->len + 1);
     j.tries = g_malloc0(sizeof *j.tries * (work->result->n_convs + 1));
+    j.heads = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
+    corr_doubt_heads(&j);
     corr_skips_find(&j);
     corr_forks_find(&j);
     judge_skips(&j);
@@ -538,12 +501,14 @@ void corr_fates_decide(struct corr_work *work)
         corr_judge_original(&j, p);
     }
     misses_learn(&j);
-    bursts_excuse(&j);
     corr_branches_judge(&j);
+    corr_doubts_raise(&j);
     corr_ends_judge(&j);
     corr_causes_find(&j);
     g_array_unref(j.misses);
     g_array_unref(j.found);
+    g_array_unref(j.heads);
+    g_free(j.proof);
     corr_judge_clear(&j);
     corr_expect_free(j.expect);
     g_free(j.tries);

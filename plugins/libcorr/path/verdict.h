@@ -6,6 +6,7 @@
  *                 capture, or nobody can know
  *     skips.c     passed a point unseen: missed by its capture, or another way?
  *     forks.c     several ways on: which one should it have taken?
+ *     doubt.c     what the next point's own capture loss explains is no loss
  *     branch.c    multicast: the branches of a tree, each by itself
  *     ends.c      before the first point, after the last one, made on the way
  *     cause.c     why: damaged, too long, a full queue, a policer
@@ -27,6 +28,14 @@ void corr_verdict_undetermine(struct corr_packet *packet, uint32_t sighting, uin
 /* Could point q have seen what was at p at time t?  NULL if yes, else why not. */
 const char *corr_verdict_gap(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns);
 
+/* How often a lost packet's station and direction was tried. */
+uint32_t corr_verdict_tries(struct corr_judge *j, const struct corr_packet *packet);
+
+/* Did point q miss, around p's time t, so many packets that it shows nothing to miss one more? */
+bool corr_doubt_deaf(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns);
+void corr_doubt_heads(struct corr_judge *j); /* fills j->heads */
+void corr_doubts_raise(struct corr_judge *j);
+
 void corr_skips_find(struct corr_judge *j);
 
 /* Do packets that go from a to b without being seen at x take another way than those seen there? */
@@ -41,6 +50,10 @@ bool corr_forks_next(const struct corr_judge *j, uint32_t stand, uint32_t *to);
 bool corr_forks_spread(const struct corr_judge *j, uint32_t p, uint32_t q);
 
 void corr_branches_judge(struct corr_judge *j);
+
+/* Was point p looking when a packet, that is at q at t, would have passed it? */
+bool corr_ends_was_looking(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns);
+
 void corr_ends_judge(struct corr_judge *j); /* fills result->injected and result->upstream */
 
 /*
