@@ -146,8 +146,9 @@ def judge_pairs(truth, answer, out, exact):
 def judge_drops(truth, answer, expect, out, fail, exact, names):
     blank = {p.name for p in truth.sim.points} - \
         {truth.points[r["point"]] for r in truth.frames[1:]}   # shows nothing: it may not exist
-    true = {(d["frame"], d["sub"], d["after"], None if d["before"] in blank else d["before"])
-            for d in truth.drops if d["before"] is not None or not d["left"]}
+    lost = {(d["frame"], d["sub"], d["after"], None if d["before"] in blank else d["before"]):
+            d["before"] is not None or not d["left"] for d in truth.drops}
+    true = {d for d, told in lost.items() if told}   # the others may be told, or be `tail`
     found = drop_events(truth, answer)
     if expect.get("corrupt"):
         found = {e: v for e, v in found.items() if answer.frames[e[0]].cause != "corruption"}
@@ -156,6 +157,7 @@ def judge_drops(truth, answer, expect, out, fail, exact, names):
         found = {(f, s, None, None): v for (f, s, _, _), v in found.items()}
     out["drops"] = len(true)
     exact("drops", len(true))
+    found = {e: v for e, v in found.items() if e in true or e not in lost}
     out["dP"] = ratio(len(true & set(found)), len(found))
     out["dR"] = ratio(len(true & set(found)), len(true))
     out["fconf"] = sum(1 for e, v in found.items() if v == "confirmed" and e not in true)

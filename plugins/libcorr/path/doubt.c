@@ -19,6 +19,13 @@
 #define BURST_NS INT64_C(100000000)
 /* A share that was missed around a moment, if it was more than one packet. */
 #define MOMENT_NS INT64_C(500000000)
+/* A point that showed nothing for so long, while so many packets should have come: an outage,
+ * unless one of these is proved to be lost. */
+#define SILENCE_NS INT64_C(100000000)
+#define SILENCE_GAPS 5
+#define SILENCE_LOST 3u
+/* Packets of a blocked flow that are asked whether they were sent in silence. */
+#define TRIES_MAX 64u
 /* Errors that may be among what is called confirmed, or probable: for each such loss, and in all.
  */
 #define CONFIRMED_ERRORS 0.001
@@ -218,6 +225,64 @@ static double errors_expected(const struct pair *pair, double share, uint8_t pro
     return errors;
 }
 
+/* When a packet that left p at t would have been at q, as others were. */
+static int64_t due_at(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns)
+{
+    const struct corr_pass *before, *after;
+
+    corr_expect_around(j->expect, p, q, t_ns, &before, &after);
+    return t_ns + (before != NULL ? before->d_ns : after != NULL ? after->d_ns : 0);
+}
+
+/* Several were lost while the point showed nothing at all, and none of these losses is proved. */
+static bool in_silence(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns)
+{
+    int64_t d_ns = due_at(j, p, q, t_ns) - t_ns, from, to;
+
+    return corr_expect_silence(j->expect, q, t_ns + d_ns, &from, &to) &&
+           to - from >= MAX(SILENCE_NS, SILENCE_GAPS * j->expect->gap_ns[q]) &&
+           corr_passes_count(j->unproved, p, q, from - d_ns, to - d_ns) >= SILENCE_LOST &&
+           corr_passes_count(j->proved, p, q, from - d_ns, to - d_ns) == 0;
+}
+
+/* Were all packets of a blocked flow sent in silence? */
+static bool all_in_silence(const struct corr_judge *j, const struct corr_packet *packet, uint32_t p)
+{
+    uint32_t first = corr_result_sighting(j->result, packet->drop_after)->obs;
+    uint32_t conv = j->result->obs_conv[first];
+    unsigned dir = corr_store_obs(j->work->store, first)->dir;
+
+    for (uint32_t i = j->expect->run[conv][dir], n = 0; i < j->expect->stands->len; i++) {
+        const struct corr_stand *s = &g_array_index(j->expect->stands, struct corr_stand, i);
+
+        if (s->conv != conv || s->dir != dir || n++ == TRIES_MAX)
+            break;
+        if (!in_silence(j, p, packet->drop_before, corr_store_obs(j->work->store, s->obs)->time_ns))
+            return false;
+    }
+    return true;
+}
+
+static void losses_collect(struct corr_judge *j)
+{
+    for (uint32_t i = 0; i < j->result->packets->len; i++) {
+        const struct corr_packet *packet = corr_result_packet(j->result, i);
+        struct corr_pass loss;
+
+        if (!corr_fate_is_drop(packet->fate) || packet->drop_before == CORR_NONE)
+            continue;
+        loss = (struct corr_pass){
+            .p =
+                corr_sighting_point(j->result, corr_result_sighting(j->result, packet->drop_after)),
+            .q = packet->drop_before,
+            .t_ns = corr_result_obs(j->result, corr_result_sighting(j->result, packet->drop_after))
+                        ->time_ns};
+        g_array_append_val(packet->fate == CORR_FATE_CONFIRMED ? j->proved : j->unproved, loss);
+    }
+    corr_passes_sort(j->proved);
+    corr_passes_sort(j->unproved);
+}
+
 static void packet_doubt(struct corr_judge *j, GHashTable *pairs, uint32_t index)
 {
     struct corr_packet *packet = &g_array_index(j->result->packets, struct corr_packet, index);
@@ -232,6 +297,10 @@ static void packet_doubt(struct corr_judge *j, GHashTable *pairs, uint32_t index
     at = corr_result_obs(j->result, corr_result_sighting(j->result, packet->drop_after));
     if (packet->fate == CORR_FATE_PROBABLE && corr_doubt_deaf(j, at->point, q, at->time_ns)) {
         corr_verdict_undetermine(packet, packet->drop_after, q, "capture loss burst at");
+        return;
+    }
+    if (packet->fate == CORR_FATE_BLOCKED && all_in_silence(j, packet, at->point)) {
+        corr_verdict_undetermine(packet, packet->drop_after, q, "outage at");
         return;
     }
     pair = pair_of(pairs, at->point, q);
@@ -255,9 +324,14 @@ void corr_doubts_raise(struct corr_judge *j)
 {
     GHashTable *pairs;
 
+    j->proved = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
+    j->unproved = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
+    losses_collect(j);
     pairs = pairs_new();
     sightings_count(j, pairs);
     for (uint32_t i = 0; i < j->result->packets->len; i++)
         packet_doubt(j, pairs, i);
     g_hash_table_destroy(pairs);
+    g_array_unref(j->proved);
+    g_array_unref(j->unproved);
 }

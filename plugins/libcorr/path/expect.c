@@ -514,17 +514,24 @@ static uint32_t times_below(const struct corr_expect *expect, uint32_t point, in
     return lo;
 }
 
-bool corr_expect_outage(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,
-                        int64_t d_ns, int64_t long_ns)
+bool corr_expect_silence(const struct corr_expect *expect, uint32_t q, int64_t t_ns, int64_t *from,
+                         int64_t *to)
 {
     uint32_t at = times_below(expect, q, t_ns);
-    int64_t from, to, edge;
 
     if (at == expect->times_first[q] || at == expect->times_first[q + 1])
         return false; /* before the first or after the last frame: not covered, another case */
-    from = expect->times[at - 1];
-    to = expect->times[at];
-    if (to - from <= long_ns)
+    *from = expect->times[at - 1];
+    *to = expect->times[at];
+    return true;
+}
+
+bool corr_expect_outage(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,
+                        int64_t d_ns, int64_t long_ns)
+{
+    int64_t from, to, edge;
+
+    if (!corr_expect_silence(expect, q, t_ns, &from, &to) || to - from <= long_ns)
         return false;
     /* Without the packets that begin and end the silence: they were seen. */
     edge = MAX((to - from) / 50, 1000000);

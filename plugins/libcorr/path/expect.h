@@ -72,6 +72,10 @@ bool corr_expect_lives(const struct corr_expect *expect, uint32_t p, const struc
 bool corr_expect_goes_on(const struct corr_expect *expect, uint32_t p,
                          const struct corr_addr *addr);
 
+/* When point q showed nothing around its time t: the frames before and after. */
+bool corr_expect_silence(const struct corr_expect *expect, uint32_t q, int64_t t_ns, int64_t *from,
+                         int64_t *to);
+
 /*
  * Was point q blind around its time t?  It saw nothing for longer than `long_ns`,
  * although p saw so much (d earlier) that some of it should have passed.

@@ -63,6 +63,7 @@ struct corr_judge {
     GArray *found;                 /* the same, not yet among them */
     GArray *heads;                 /* the same, by the first point that their flow shows: `p` is
                                       the one behind it; sorted */
+    GArray *proved, *unproved;     /* the same of losses, while doubts are raised */
     GArray *skips;                 /* struct corr_skip, by packet */
     GHashTable *triples;           /* (point, point passed unseen, point): index of `bypass` */
     bool *bypass;                  /* was that another way? */

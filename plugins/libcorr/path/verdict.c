@@ -24,7 +24,7 @@
 #define POLICY_CHANCE 1e-3
 /* Where packets are spread, the place of a loss is not known. */
 #define SEVERAL "on one of several ways"
-/* Packets before and after one that are asked whether they arrived. */
+/* Packets after one that are asked whether they arrived. */
 #define NEIGHBOURS 64u
 
 void corr_verdict_lose(struct corr_packet *packet, enum corr_fate fate, uint32_t sighting,
@@ -275,11 +275,11 @@ static uint32_t last_sighting(const struct corr_judge *j, const struct corr_pack
 }
 
 /*
- * Did packets that were sent after (or before) this one reach the station that
+ * Did packets that were sent after this one reach the station that
  * missed it, on whichever way?  Asked at the packet's first station.
  */
 static bool neighbours_reach(const struct corr_judge *j, const struct corr_packet *packet,
-                             uint32_t next_conv, bool later)
+                             uint32_t next_conv)
 {
     uint32_t at = j->expect->stand_of[packet->first];
     const struct corr_stand *me, *stand;
@@ -288,8 +288,7 @@ static bool neighbours_reach(const struct corr_judge *j, const struct corr_packe
         return false;
     me = &g_array_index(j->expect->stands, struct corr_stand, at);
     for (unsigned steps = 0; steps < NEIGHBOURS; steps++) {
-        at = later ? at + 1 : at - 1; /* wraps below zero */
-        if (at >= j->expect->stands->len)
+        if (++at >= j->expect->stands->len)
             return false;
         stand = &g_array_index(j->expect->stands, struct corr_stand, at);
         if (stand->conv != me->conv || stand->dir != me->dir)
@@ -375,7 +374,7 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     uint32_t lacked = 0;
     struct corr_way_on way;
     const char *gap;
-    bool before, after, sure;
+    bool after, sure;
 
     if (packet->ambiguous || packet->flow == CORR_NONE || judge_damaged(j, packet, index))
         return;
@@ -422,11 +421,12 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     gap = corr_verdict_gap(j, at->point, q, at->time_ns);
     if (others.again == 0)
         others.again = corr_judge_sent_again(j, stand);
+    if (gap != NULL && others.again != 0 && begins_capture(j, s, q)) {
+        corr_verdict_lose(packet, CORR_FATE_PROBABLE, last, q, others.again);
+        return;
+    }
     if (excludes(gap)) {
-        if (others.again != 0 && begins_capture(j, s, q))
-            corr_verdict_lose(packet, CORR_FATE_PROBABLE, last, q, others.again);
-        else
-            corr_verdict_undetermine(packet, last, q, gap); /* lost perhaps, but where? */
+        corr_verdict_undetermine(packet, last, q, gap); /* lost perhaps, but where? */
         return;
     }
     by = j->quoted_by[index];
@@ -441,23 +441,14 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     j->proof[index] = receipt == CORR_RECEIPT_LACKED ? CORR_PROOF_SURE
                       : others.again != 0            ? CORR_PROOF_AGAIN
                                                      : CORR_PROOF_NONE;
-    /* The first packets of a flow have nothing before them; then it is enough that the point was
-     * looking.  What comes after must have passed: a way may end at any time. */
-    before = s->before != CORR_NONE || gap == NULL;
+    /* What comes after must have passed: a way may end at any time. */
     after = s->after != CORR_NONE || vouched(j, at->point, q, at->time_ns, true) ||
-            neighbours_reach(j, packet, way.to, true);
-    if (gap != NULL && strcmp(gap, "tail") != 0 && others.again != 0 && begins_capture(j, s, q))
-        corr_verdict_lose(packet, CORR_FATE_PROBABLE, last, q, others.again);
-    else if (gap == NULL && others.delivered && others.again != 0)
-        corr_verdict_lose(packet, CORR_FATE_CONFIRMED, last, q, others.again);
-    else if (before && after)
+            neighbours_reach(j, packet, way.to);
+    if (gap != NULL || (others.again == 0 && !after))
+        corr_verdict_undetermine(packet, last, q, gap != NULL ? gap : "tail");
+    else
         corr_verdict_lose(packet, others.again != 0 ? CORR_FATE_CONFIRMED : CORR_FATE_PROBABLE,
                           last, q, others.again);
-    else if (others.again != 0 && gap == NULL)
-        corr_verdict_lose(packet, CORR_FATE_CONFIRMED, last, q, others.again);
-    else
-        corr_verdict_undetermine(packet, last, q,
-                                 before ? "tail" : "before the first packet seen at");
 }
 
 /* Points that packets passed unseen, between two of their sightings. */
