@@ -6,7 +6,7 @@
 /* Statistics > Flow Graph, `-z flow,corr,standard`: packets between the capture points. */
 void hook_ladder_register(void);
 
-/* Trees at the end of the Statistics menu: `-z corr_paths,tree`. */
+/* Trees at the end of the Statistics menu: `-z corr_paths,tree`, `-z corr_phases,tree`. */
 void hook_trees_register(void);
 
 /* Statistics > Service Response Time, `-z corr,srt`: latencies by segment. */

@@ -1,121 +1,173 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * hook_trees.c - the ways that packets took, and where on them packets were lost, as a tree
- * that grows while Wireshark reads or captures.
+ * hook_trees.c - the trees of report/tree.h as Wireshark's statistics trees.
+ *
+ * As with tables, the tap selects and the engine computes: frames are only noted, and counts are
+ * set when somebody draws.  For that there is no callback; a listener of ours, that is younger
+ * than the tree's and so is drawn before it, stands in.
  */
 #include "compat.h"
 #include "hook_charts.h"
 
 #include <epan/stats_tree.h>
 
-#include "hook_look.h"
+#include "corr.h"
+#include "hook_live.h"
+#include "hooks.h"
 #include "path/result.h"
+#include "report/tree.h"
 
-#define WANTED                                                                                     \
-    (CORR_WANT(match_id) | CORR_WANT(match_count) | CORR_WANT(path) | CORR_WANT(point) |           \
-     CORR_WANT(dropped) | CORR_WANT(drop_before) | CORR_WANT(drop_match_id) |                      \
-     CORR_WANT(drop_verdict) | CORR_WANT(undetermined) | CORR_WANT(missed))
+typedef struct corr_tree *(*tree_maker)(const struct corr_result *, const struct corr_frame_set *);
 
-static const char *const root = "Packets";
+struct window {
+    stats_tree *view;
+    tree_maker make;
+    struct corr_engine *engine;    /* NULL: no frame since the last reset */
+    struct hook_live *live;        /* of the engine */
+    struct corr_frame_set *frames; /* that passed the window's filter */
+    uint32_t n_frames;             /* how many */
+    bool pending;                  /* frames were noted that the counts do not show yet */
+    bool has_drawer;
+    struct corr_tree *shown; /* NULL: nothing yet */
+};
 
-static void paths_init(stats_tree *tree)
+static GHashTable *windows; /* stats_tree * -> struct window * */
+
+static void forget(struct window *window)
 {
-    stats_tree_create_node(tree, root, 0, STAT_DT_INT, TRUE);
+    window->engine = NULL;
+    window->pending = false;
+    window->n_frames = 0;
+    g_clear_pointer(&window->frames, corr_frame_set_free);
 }
 
-static void tick(stats_tree *tree, const char *path)
+static void window_begin(stats_tree *view, tree_maker make)
 {
-    tick_stat_node(tree, path, tick_stat_node(tree, root, 0, TRUE), TRUE);
-}
+    struct window *window = g_hash_table_lookup(windows, view);
 
-/* A loss or a gap is a mark under its path; the packet itself is counted by tick(). */
-static void mark(stats_tree *tree, const char *path, const char *what)
-{
-    int node = stats_tree_parent_id_by_name(tree, path);
-
-    if (node <= 0) /* its first frame did not pass the filter */
-        node = increase_stat_node(tree, path, stats_tree_parent_id_by_name(tree, root), TRUE, 0);
-    tick_stat_node(tree, what, node, FALSE);
-}
-
-/* Whether no earlier frame shows the packet: it is counted there. */
-static bool is_first_frame(const struct corr_result *r, uint32_t packet, uint32_t frame)
-{
-    const struct corr_packet *p = corr_result_packet(r, packet);
-
-    for (uint32_t i = 0; i < p->n; i++)
-        if (corr_result_obs(r, corr_result_sighting(r, p->first + i))->frame < frame)
-            return false;
-    return true;
-}
-
-static const char *path_of(const struct corr_view *view)
-{
-    const struct corr_value *value = hook_value(view, CORR_FIELD_path);
-
-    if (value)
-        return value->str;
-    value = hook_value(view, CORR_FIELD_match_count);
-    if (value && value->u32 > 1)
-        return "order unknown";
-    return hook_value(view, CORR_FIELD_point)->str;
-}
-
-/* How many of the frame's packets were lost: the first one's number is not repeated. */
-static unsigned count_lost(const struct corr_view *view)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < view->values->len; i++)
-        n += g_array_index(view->values, struct corr_value, i).field == CORR_FIELD_drop_match_id;
-    return MAX(n, 1);
-}
-
-static void mark_lost(stats_tree *tree, const struct corr_view *view, const char *path)
-{
-    const struct corr_value *before = hook_value(view, CORR_FIELD_drop_before);
-    const struct corr_value *verdict = hook_value(view, CORR_FIELD_drop_verdict);
-    g_autofree char *what =
-        g_strdup_printf("lost before %s (%s)", before ? before->str : "the next point",
-                        verdict ? verdict->str : "probable");
-
-    for (unsigned n = count_lost(view); n > 0; n--)
-        mark(tree, path, what);
-}
-
-static tap_packet_status paths_packet(stats_tree *tree, packet_info *pinfo,
-                                      epan_dissect_t *edt G_GNUC_UNUSED, const void *tapped,
-                                      tap_flags_t flags G_GNUC_UNUSED)
-{
-    const struct corr_view *view = hook_look(tapped, pinfo, WANTED);
-    const struct hook_tap_record *record = tapped;
-    const char *path;
-
-    if (!view || !hook_value(view, CORR_FIELD_match_id))
-        return TAP_PACKET_DONT_REDRAW;
-    path = path_of(view);
-    for (unsigned i = 0; i < view->values->len; i++) {
-        const struct corr_value *value = &g_array_index(view->values, struct corr_value, i);
-        g_autofree char *what = NULL;
-
-        if (value->field == CORR_FIELD_match_id &&
-            is_first_frame(corr_engine_result(record->engine), value->u32 - 1, record->frame))
-            tick(tree, path);
-        else if (value->field == CORR_FIELD_undetermined)
-            what = g_strdup_printf("fate unknown: %s", value->str);
-        else if (value->field == CORR_FIELD_missed)
-            what = g_strdup_printf("missed by the capture at %s", value->str);
-        if (what)
-            mark(tree, path, what);
+    if (!window) {
+        window = g_new0(struct window, 1);
+        window->view = view;
+        window->make = make;
+        g_hash_table_insert(windows, view, window);
     }
-    if (hook_value(view, CORR_FIELD_dropped))
-        mark_lost(tree, view, path);
+    /* Wireshark has just emptied the view. */
+    forget(window);
+    g_clear_pointer(&window->shown, corr_tree_free);
+}
+
+static void window_end(stats_tree *view)
+{
+    struct window *window = g_hash_table_lookup(windows, view);
+
+    if (!window)
+        return;
+    if (window->has_drawer)
+        remove_tap_listener(window);
+    forget(window);
+    corr_tree_free(window->shown);
+    g_hash_table_remove(windows, view);
+    g_free(window);
+}
+
+/* `tree` NULL: what was shown, and is no more, counts nothing. */
+static void show(stats_tree *view, const struct corr_tree *tree, const struct corr_tree *shown,
+                 int parent)
+{
+    const char *label = tree ? tree->label : shown->label;
+    int count = tree ? (int)MIN(tree->count, INT_MAX) : 0;
+    int node = set_stat_node(view, label, parent, TRUE, count);
+
+    for (unsigned i = 0; tree && i < tree->children->len; i++) {
+        const struct corr_tree *child = g_ptr_array_index(tree->children, i);
+
+        show(view, child, shown ? corr_tree_find(shown, child->label) : NULL, node);
+    }
+    for (unsigned i = 0; shown && i < shown->children->len; i++) {
+        const struct corr_tree *child = g_ptr_array_index(shown->children, i);
+
+        if (!tree || !corr_tree_find(tree, child->label))
+            show(view, NULL, child, node);
+    }
+}
+
+static void drawer_reset(void *data)
+{
+    forget(data);
+}
+
+static tap_packet_status drawer_packet(void *data G_GNUC_UNUSED, packet_info *pinfo G_GNUC_UNUSED,
+                                       epan_dissect_t *edt G_GNUC_UNUSED,
+                                       const void *tapped G_GNUC_UNUSED,
+                                       tap_flags_t flags G_GNUC_UNUSED)
+{
     return TAP_PACKET_REDRAW;
 }
 
+static void drawer_draw(void *data)
+{
+    struct window *window = data;
+    struct corr_tree *tree;
+
+    if (!window->pending || !window->engine)
+        return;
+    if (hook_live_is_tshark())
+        hook_live_end(window->live);
+    if (!hook_live_settle(window->live, window->engine))
+        return;
+    window->pending = corr_engine_pending(window->engine) > 0;
+    tree = window->make(
+        corr_engine_result(window->engine),
+        window->n_frames == corr_engine_frame_count(window->engine) ? NULL : window->frames);
+    show(window->view, tree, window->shown, 0);
+    corr_tree_free(window->shown);
+    window->shown = tree;
+}
+
+static tap_packet_status window_packet(stats_tree *view, packet_info *pinfo G_GNUC_UNUSED,
+                                       epan_dissect_t *edt G_GNUC_UNUSED, const void *tapped,
+                                       tap_flags_t flags G_GNUC_UNUSED)
+{
+    const struct hook_tap_record *record = tapped;
+    struct window *window = g_hash_table_lookup(windows, view);
+
+    if (!window || record->abi != hook_tap_abi())
+        return TAP_PACKET_FAILED;
+    if (!window->has_drawer) {
+        GString *error = register_tap_listener(HOOK_NAME, window, NULL, TL_REQUIRES_NOTHING,
+                                               drawer_reset, drawer_packet, drawer_draw, NULL);
+
+        if (error) {
+            g_string_free(error, TRUE);
+            return TAP_PACKET_FAILED;
+        }
+        window->has_drawer = true;
+    }
+    window->engine = record->engine;
+    window->live = record->live;
+    if (!window->frames)
+        window->frames = corr_frame_set_new();
+    corr_frame_set_add(window->frames, record->frame);
+    window->n_frames++;
+    window->pending = true;
+    return TAP_PACKET_REDRAW;
+}
+
+#define CORR_ROW(key, title)                                                                       \
+    static void begin_##key(stats_tree *view)                                                      \
+    {                                                                                              \
+        window_begin(view, corr_tree_##key);                                                       \
+    }
+CORR_TREES(CORR_ROW)
+#undef CORR_ROW
+
 void hook_trees_register(void)
 {
-    stats_tree_register_plugin(HOOK_NAME, HOOK_NAME "_paths",
-                               "Correlation" COMPAT_TREE_SEPARATOR "Paths and losses", 0,
-                               paths_packet, paths_init, NULL);
+    windows = g_hash_table_new(NULL, NULL);
+#define CORR_ROW(key, title)                                                                       \
+    stats_tree_register_plugin(HOOK_NAME, HOOK_NAME "_" #key,                                      \
+                               "Correlation" COMPAT_TREE_SEPARATOR title, 0, window_packet,        \
+                               begin_##key, window_end);
+    CORR_TREES(CORR_ROW)
+#undef CORR_ROW
 }

@@ -77,7 +77,12 @@ paste "$T/srt" "$T/segments" | awk -F '\t' '
 hasnt wrong .
 
 title "the tree of paths: every packet once, every loss where the table has it"
-expect 0 corr_tshark -2 -q -r "$CORR_FILE" -z corr_paths,tree
+for passes in "" -2; do
+    # shellcheck disable=SC2086 # none or one word
+    expect 0 corr_tshark $passes -q -r "$CORR_FILE" -z corr_paths,tree
+    cp "$T/out" "$T/tree$passes"
+done
+same "$T/tree" "$T/tree-2"
 packets=$(corr_tshark -2 -r "$CORR_FILE" -T fields -e corr.match_id | tr , '\n' | sort -u | grep -c .)
 has out "^Packets +$packets "
 lost=$(sed -nE 's/^ *lost before .*\) +([0-9]+) .*/\1/p' "$T/out" |
@@ -85,6 +90,20 @@ lost=$(sed -nE 's/^ *lost before .*\) +([0-9]+) .*/\1/p' "$T/out" |
 [ "$lost" -eq "$(jq '.drops | length' "$T/json")" ] || fail "$lost losses in the tree"
 has out '^ client > bridge > lan > wan > server +[0-9]+ '
 has out '^  lost before wan \(blocked\) +[34] '
+
+title "the tree of phases: as many transactions and phases of each kind as the table has"
+for filter in "" dns 'ip.addr == 198.51.100.5'; do
+    expect 0 corr_tshark -q -r "$CORR_FILE" -z "corr_phases,tree${filter:+,$filter}"
+    # Transactions, then kinds, then phases: one blank more for each.
+    awk '/^ ?[A-Za-z0-9]+ +[0-9]+ / && !/^Topic/ { sub(/^ /, "k "); print $1 == "k" ? "kind " $2 " " $3 : "all " $2 }
+         /^  [a-z]+ +[0-9]+ / { phases[$1] += $2 }
+         END { for (name in phases) print "phase " name " " phases[name] }' "$T/out" | sort >"$T/tree"
+    expect 0 corr_tshark -q -r "$CORR_FILE" -z "corr,phases,json${filter:+,$filter}"
+    jq -r '.phases | "all \(length)", (group_by(.kind)[] | "kind \(.[0].kind) \(length)"),
+        ([.[].phases[]?] | group_by(.name)[] | "phase \(.[0].name) \(length)")' "$T/out" |
+        sort >"$T/table"
+    same "$T/tree" "$T/table"
+done
 
 title "the ladder: columns in path order, latencies, translations and losses on the arrows"
 expect 0 corr_tshark -2 -q -r "$CORR_FILE" -z flow,corr,standard

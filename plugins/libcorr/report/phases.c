@@ -215,8 +215,7 @@ static void select_phase(const struct corr_phase *phase, void *user)
     ((uint8_t *)user)[phase->transaction] = 1;
 }
 
-/* One byte per transaction: whether a frame of it is in the set.  NULL: all are. */
-static uint8_t *selected(const struct corr_phases *phases, const struct corr_frame_set *frames)
+uint8_t *corr_phases_selected(const struct corr_phases *phases, const struct corr_frame_set *frames)
 {
     const struct corr_store *store = phases->result->store;
     uint8_t *mask;
@@ -240,7 +239,7 @@ void corr_build_phases(const struct corr_result *r, const struct corr_frame_set 
                        struct corr_report_table *out)
 {
     const struct corr_phases *phases = corr_layers_phases(r);
-    g_autofree uint8_t *mask = selected(phases, frames);
+    g_autofree uint8_t *mask = corr_phases_selected(phases, frames);
 
     for (uint32_t i = 0; i < phases->transactions->len; i++)
         if (mask == NULL || mask[i])

@@ -64,4 +64,9 @@ struct corr_report_table *corr_report_table_new(const struct corr_table *table);
 void corr_points_fill_clock(struct corr_row *row, const struct corr_result *r, uint32_t point,
                             enum corr_clock_status status, const GArray *pieces, int64_t base_ns);
 
+/* One byte per transaction: whether a frame of it is in the set.  NULL: all are.  g_free(). */
+struct corr_phases;
+uint8_t *corr_phases_selected(const struct corr_phases *phases,
+                              const struct corr_frame_set *frames);
+
 #endif /* CORR_REPORT_INT_H */
