@@ -6,6 +6,8 @@ round trip plus what time stamps are off by.  The round trip is the least that p
 directions show; where no packet goes both ways between two points, the least sum along other
 points.  Where there is none either, nobody can know an offset, and none may be told.
 """
+import bisect
+
 from net import SEC
 
 SHARP = 1.5
@@ -31,7 +33,7 @@ class Clocks:
     def __init__(self, truth):
         self.truth, self.points = truth, truth.sim.points
         self.base = truth.frames[1]["stamp"] if len(truth.frames) > 1 else 0
-        self.least, self.span, self.way_span = {}, {}, {}
+        self.least, self.span, self.way_span, self.times = {}, {}, {}, {}
         for r in truth.frames[1:]:
             at = r["point"]
             low, high = self.span.get(at, (r["t"], r["t"]))
@@ -42,8 +44,11 @@ class Clocks:
                 if a["point"] != at:
                     key = (a["point"], at)
                     self.least[key] = min(self.least.get(key, r["t"] - a["t"]), r["t"] - a["t"])
+                    self.times.setdefault(key, []).append(r["t"])
                     low, high = self.way_span.get(key, (r["t"], a["t"]))
                     self.way_span[key] = min(low, r["t"]), max(high, a["t"])
+        for times in self.times.values():
+            times.sort()
         self.joint = dict(self.least)
         ids = [p.id for p in self.points]
         for via in ids:
@@ -85,9 +90,17 @@ class Clocks:
         if self.bends(p, q) and not low - SEC <= t <= high + SEC:
             return False
         late = int(2 * trip / SLEW) if trip else 0
+        if any(self.silent(p, q, t, when) for bend in self.bends(p, q) for when in bend):
+            return False
         return not any(start - SEC <= t <= stop + SEC + (late if stop > start else 0) or
                        (stop > start and start - late <= t <= stop)
                        for start, stop in self.bends(p, q))
+
+    def silent(self, p, q, t, when):
+        """Do no packets pass both ways between two moments?"""
+        low, high = min(t, when), max(t, when)
+        return any(bisect.bisect_left(times, low) == bisect.bisect_right(times, high)
+                   for times in (self.times.get(key, ()) for key in ((p, q), (q, p))))
 
     def overlap(self, p, q):
         low = max(self.span[p][0], self.span[q][0])

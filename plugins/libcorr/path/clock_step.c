@@ -134,6 +134,22 @@ static int explain(const struct corr_clock *clock, const GArray *events, const b
     return others_see(clock, main, point);
 }
 
+bool corr_clock_is_set(const struct corr_result *r, uint32_t point, int64_t from_ns,
+                       int64_t to_ns)
+{
+    const GArray *steps = r->clock == NULL ? NULL : r->clock->steps[r->clock->rank[point]];
+
+    for (guint i = 0; steps != NULL && i < steps->len; i++) {
+        const struct corr_clock_step *step = &g_array_index(steps, struct corr_clock_step, i);
+        int64_t last_ns = corr_store_obs(r->store, step->last)->time_ns;
+        int64_t first_ns = corr_store_obs(r->store, step->first)->time_ns;
+
+        if (MIN(last_ns, first_ns) <= to_ns && MAX(last_ns, first_ns) >= from_ns)
+            return true;
+    }
+    return false;
+}
+
 static void point_dirty(const struct corr_clock *clock, uint32_t point)
 {
     for (uint32_t x = 0; x < clock->n; x++)

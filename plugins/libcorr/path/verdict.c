@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "match/learn.h"
+#include "path/clock.h"
 #include "path/hops.h"
 #include "path/order.h"
 #include "path/verdict.h"
@@ -19,6 +20,8 @@
 #define OUTAGE_GAPS 20
 /* Fewer frames of a protocol at a point: it may be filtered out there. */
 #define PROTO_MIN 3u
+/* A clock that falls behind by this part of the time that goes by is not slewed. */
+#define STOOD_STILL 100
 
 /* The chance at which losses by chance are excluded. */
 #define POLICY_CHANCE 1e-3
@@ -61,6 +64,19 @@ static void miss(struct corr_judge *j, struct corr_packet *packet, const struct 
     g_array_append_val(points, point);
 }
 
+/*
+ * Between these passes the later point's clock fell behind, by more than slewing does: a virtual
+ * machine that does not run sees nothing, and counts no time.
+ */
+static bool stood_still(const struct corr_judge *j, const struct corr_pass *before,
+                        const struct corr_pass *after)
+{
+    int64_t from = before->t_ns + before->d_ns, to = after->t_ns + after->d_ns;
+
+    return before->d_ns - after->d_ns > (after->t_ns - before->t_ns) / STOOD_STILL &&
+           corr_clock_is_set(j->result, after->q, MIN(from, to), MAX(from, to));
+}
+
 const char *corr_verdict_gap(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns)
 {
     const struct corr_pass *before, *after, *near;
@@ -83,6 +99,8 @@ const char *corr_verdict_gap(const struct corr_judge *j, uint32_t p, uint32_t q,
     if (corr_expect_outage(j->expect, p, q, at, near->d_ns,
                            MAX(OUTAGE_NS, OUTAGE_GAPS * j->expect->gap_ns[q])))
         return "outage at";
+    if (before != NULL && after != NULL && stood_still(j, before, after))
+        return "clock set at";
     return NULL;
 }
 
