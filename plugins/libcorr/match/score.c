@@ -22,39 +22,39 @@ static bool id_within(const struct corr_obs *large, const struct corr_obs *small
     return (uint16_t)(small->ip_id - large->ip_id) <= pieces;
 }
 
+/* Is a field kept between two points?  One exception may be the very pair that is asked about. */
+static bool is_kept(uint32_t same, uint32_t differs)
+{
+    return same >= 8 && differs <= 1 + (same + differs) / 50;
+}
+
 static double score_id(const struct corr_work *work, uint32_t i, uint32_t k, bool range)
 {
     const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
     const struct corr_pair_facts *facts = corr_pair_facts(work, a->point, b->point);
     uint32_t n = facts->id_same + facts->id_differs;
+    bool kept = a->point != b->point && is_kept(facts->id_same, facts->id_differs);
 
     if (!(a->have & b->have & CORR_HAVE_IP_ID) || (a->ip_id == 0 && b->ip_id == 0))
         return 0;
-    if (a->point == b->point)
-        n = 0;
     if (range && a->len != b->len)
-        return id_within(a->len > b->len ? a : b, a->len > b->len ? b : a) ? 6
-               : n >= 8 && facts->id_same * 50 >= n * 49 ? -8
-                                                         : 0;
+        return id_within(a->len > b->len ? a : b, a->len > b->len ? b : a) ? 6 : kept ? -8 : 0;
     if (a->ip_id == b->ip_id)
         return 8;
-    if (n >= 8 && facts->id_same * 50 >= n * 49)
+    if (kept)
         return -14;
-    if (n >= 8 && facts->id_same * 2 < n)
-        return 0;
-    return -4;
+    return a->point != b->point && n >= 8 && facts->id_same * 2 < n ? 0 : -4;
 }
 
 static double score_tcp(const struct corr_work *work, uint32_t i, uint32_t k)
 {
     const struct corr_obs *a = corr_store_obs(work->store, i), *b = corr_store_obs(work->store, k);
     const struct corr_pair_facts *facts = corr_pair_facts(work, a->point, b->point);
-    uint32_t n = facts->ts_same + facts->ts_differs;
     double score = 0;
 
     if (a->have & b->have & CORR_HAVE_TS) {
         if (corr_work_tsval(work, i) != corr_work_tsval(work, k))
-            score += n >= 8 && facts->ts_same * 50 >= n * 49 ? -14 : -3;
+            score += is_kept(facts->ts_same, facts->ts_differs) ? -14 : -3;
         else
             score += a->tsecr == b->tsecr ? 6 : 3;
     }
