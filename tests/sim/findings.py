@@ -215,4 +215,10 @@ L21b nat@fwi>fwo cut@nic cut@fwi cut@fwo cut@srv
 L23 one_way@srv
 L23b -clock_offset -time one_way@nic one_way@fw one_way@srv
 L24b alone@nic
+L25a *
+L25b *
+L25c *
+L26a *
+L26b *
+L26c *
 """)

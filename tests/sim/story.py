@@ -169,10 +169,13 @@ def tell(book, story, phase):
         if b.side == CLIENT:
             out["client"] += tb[first] - ta[first]
             continue
+        # What shrinks on its way, because its first part was delayed, took no negative time.
+        rest = tb[first] - ta[first]
         for p, q in zip(way, way[1:]):
-            part_of = (tb[p] - ta[p]) - (tb[q] - ta[q])
-            out["seg"][(p, q)] = out["seg"].get((p, q), 0) + part_of
-        out["server"] += tb[way[-1]] - ta[way[-1]]
+            here = min(rest, max(0, tb[q] - ta[q])) if rest >= 0 else tb[q] - ta[q]
+            out["seg"][(p, q)] = out["seg"].get((p, q), 0) + rest - here
+            rest = here
+        out["server"] += rest
     everyone = {p for t in times for p in t}
     out["merged"] = everyone != set(way)
     out["way"] = way
@@ -364,18 +367,25 @@ class Judge:
             if said is None or abs(said * 1e9 - true) > bound:
                 bad.append("%s %s ms, not %.4f" % (
                     what, "-" if said is None else "%.4f" % (said * 1e3), true / 1e6))
-        near("duration", got.get("duration_s"), facts["duration"], BOUND_NS)
+        def drift(*points):
+            """Each clock that takes part may be off by its own drift."""
+            return sum(abs(self.truth.sim.points[p].drift_ppb) for p in points) * \
+                facts["duration"] // 10**9
+
+        near("duration", got.get("duration_s"), facts["duration"],
+             BOUND_NS + drift(facts["way"][0]))
         if bad or facts["merged"] or not facts.get("judge_split", True):
             return bad
-        def slack(*points):
-            """Each clock that takes part may be off by its own drift."""
-            drift = sum(abs(self.truth.sim.points[p].drift_ppb) for p in points)
-            return SLACK_NS + drift * facts["duration"] // 10**9
         split = got.get("split") or {}
         names = self.truth.points
         segments = {(s["from"], s["to"]): s["time_s"] for s in split.get("segments", ())}
+        # No segment takes negative time: what a clock nearer the client tells too much or too
+        # little is found further on.
         for (p, q), t in facts["seg"].items():
-            near("%s-%s" % (names[p], names[q]), segments.get((names[p], names[q])), t, slack(p, q))
-        near("server", split.get("server_s", 0), facts["server"], slack(facts["way"][-1]))
-        near("client", split.get("client_s", 0), facts["client"], slack(facts["way"][0]))
+            near("%s-%s" % (names[p], names[q]), segments.get((names[p], names[q])), t,
+                 SLACK_NS + drift(*facts["way"][:facts["way"].index(q) + 1]))
+        near("server", split.get("server_s", 0), facts["server"],
+             SLACK_NS + drift(*facts["way"]))
+        near("client", split.get("client_s", 0), facts["client"],
+             SLACK_NS + drift(facts["way"][0]))
         return bad

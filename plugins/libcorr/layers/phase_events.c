@@ -44,6 +44,10 @@ static void retransmissions_count(struct corr_phases *phases)
                 corr_phases_during(phases, r->obs_conv[s->obs], corr_result_obs(r, s)->time_ns,
                                    count_one, &counting);
         }
+        /* Lost where its message had passed already: it belongs to the message. */
+        if (counting.transactions->len == 0 && corr_fate_is_drop(packet->fate))
+            corr_phases_at(phases, corr_result_sighting(r, packet->first)->obs, count_one,
+                           &counting);
     }
     g_array_unref(counting.transactions);
 }
