@@ -88,37 +88,47 @@ static uint32_t values_below(const double *values, uint32_t n, double value, uin
 }
 
 /*
- * The probability that a lost packet's value is above a passed one's (0.5: no
- * relation), and by how many standard deviations that differs from chance.  Lost
- * packets are few: only these are sorted.  0 as soon as it cannot reach `least`:
- * losses at random are seen to be so by few packets.
+ * Pairs of a lost and a passed packet of which the passed one met more; ties count half.
+ * Stops beyond `most`.  Lost packets are few: only these are sorted.
  */
-static double rank_of_lost(const struct met *met, uint32_t n, double least, double *sure)
+static double pairs_reversed(const struct met *met, uint32_t n, double most)
 {
     g_autofree double *values = g_new(double, n + 1);
-    uint32_t n_lost = 0;
-    double pairs, below = 0; /* pairs of a lost and a passed packet; those the other way round */
+    uint32_t n_lost = 0, equal;
+    double pairs = 0;
 
-    *sure = 0;
     for (uint32_t i = 0; i < n; i++)
         if (met[i].lost)
             values[n_lost++] = met[i].value;
+    if (n_lost == 0)
+        return 0;
+    qsort(values, n_lost, sizeof *values, compare_double);
+    for (uint32_t i = 0; i < n && pairs <= most; i++)
+        if (!met[i].lost && met[i].value >= values[0]) {
+            pairs += values_below(values, n_lost, met[i].value, &equal);
+            pairs += equal / 2.0;
+        }
+    return pairs;
+}
+
+/*
+ * The probability that a lost packet's value is above a passed one's (0.5: no
+ * relation), and by how many standard deviations that differs from chance.  0 as
+ * soon as it cannot reach `least`: losses at random are seen to be so by few packets.
+ */
+static double rank_of_lost(const struct met *met, uint32_t n, uint32_t n_lost, double least,
+                           double *sure)
+{
+    double pairs = (double)n_lost * (n - n_lost), reversed;
+
+    *sure = 0;
     if (n_lost == 0 || n_lost == n)
         return 0.5;
-    pairs = (double)n_lost * (n - n_lost);
-    qsort(values, n_lost, sizeof *values, compare_double);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t equal;
-
-        if (met[i].lost || met[i].value < values[0])
-            continue;
-        below += values_below(values, n_lost, met[i].value, &equal);
-        below += equal / 2.0;
-        if (below > (1 - least) * pairs)
-            return 0;
-    }
-    *sure = (pairs / 2 - below) / sqrt(pairs * (n + 1) / 12);
-    return (pairs - below) / pairs;
+    reversed = pairs_reversed(met, n, (1 - least) * pairs);
+    if (reversed > (1 - least) * pairs)
+        return 0;
+    *sure = (pairs / 2 - reversed) / sqrt(pairs * (n + 1) / 12);
+    return (pairs - reversed) / pairs;
 }
 
 /* What so many in a hundred do not exceed; the values change their places. */
@@ -182,7 +192,7 @@ static bool is_queue(const struct offers *offers)
             last = o;
         }
     }
-    rank = rank_of_lost(met, n, QUEUE_RANK, &sure);
+    rank = rank_of_lost(met, n, n_lost, QUEUE_RANK, &sure);
     middle = quantile(lost_ns, n_lost, 50);
     low = quantile(lost_ns, n_lost, 10);
     g_free(met);
@@ -202,6 +212,7 @@ static double bucket_rank(const struct offers *offers, double rate, bool bytes, 
                           double most, double *sure)
 {
     double used = 0;
+    double reversed = (1 - POLICER_RANK) * offers->lost * (offers->n - offers->lost);
     int64_t last = offers->of[0]->t_ns;
 
     *sure = 0;
@@ -209,6 +220,8 @@ static double bucket_rank(const struct offers *offers, double rate, bool bytes, 
         const struct offer *o = offers->of[i];
         double size = bytes ? o->len : 1;
 
+        if (i == offers->n / 5 * 2 && pairs_reversed(met, i, reversed) > reversed)
+            return 0; /* already these few say no */
         used = MAX(0, used - rate * (double)(o->t_ns - last));
         last = o->t_ns;
         met[i] = (struct met){used + size, o->lost};
@@ -218,7 +231,7 @@ static double bucket_rank(const struct offers *offers, double rate, bool bytes, 
         if (used > most)
             return 0;
     }
-    return rank_of_lost(met, offers->n, POLICER_RANK, sure);
+    return rank_of_lost(met, offers->n, offers->lost, POLICER_RANK, sure);
 }
 
 /* What passed from one loss to a later one, by its rate: while losses go on, that is the policer's.
