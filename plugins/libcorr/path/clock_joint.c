@@ -56,49 +56,59 @@ static const struct corr_clock_part *part_at(const struct moment *m, uint32_t p,
     return found != NULL ? found : n == 1 ? only : NULL;
 }
 
-/* What all clocks show when the reference shows t: along the narrowest corridors. */
+/* The narrowest corridor by which a clock can be reached from those that are known. */
+struct reach {
+    int64_t width, time_ns;
+    uint32_t epoch, from; /* from: CORR_NONE: not at all */
+};
+
+/* What the clock of x, known by now, tells of the others. */
+static void reaches_widen(const struct moment *m, uint32_t x, struct reach *reaches)
+{
+    for (uint32_t y = 0; y < m->clock->n; y++) {
+        uint32_t p = MIN(x, y), q = MAX(x, y);
+        const struct corr_clock_part *part;
+        struct corr_clock_bounds bounds;
+        struct reach reach = {.from = x};
+        int64_t t_p = 0;
+
+        if (m->epoch[y] != CORR_NONE || corr_clock_pair(m->clock, x, y)->n == 0)
+            continue;
+        part = part_at(m, p, q, x == q, m->time_ns[x], m->epoch[x], &t_p);
+        if (part == NULL)
+            continue;
+        bounds = corr_clock_bounds_at(part, t_p);
+        reach.width = corr_clock_is_bounded(&bounds) ? bounds.greatest_ns - bounds.least_ns
+                                                     : CORR_CLOCK_NO_LIMIT;
+        reach.epoch = part->epoch[y == q];
+        reach.time_ns = y == q ? t_p + corr_clock_middle(&bounds) : t_p;
+        if (reaches[y].from == CORR_NONE || reach.width < reaches[y].width ||
+            (reach.width == reaches[y].width && x < reaches[y].from))
+            reaches[y] = reach;
+    }
+}
+
+/* What all clocks show when the reference shows t: along the narrowest corridors (Prim). */
 static void moment_spread(struct moment *m, uint32_t reference, int64_t t_ns, uint32_t epoch)
 {
     uint32_t n = m->clock->n;
-    g_autofree bool *open = g_new(bool, n);
+    g_autofree struct reach *reaches = g_new(struct reach, n);
 
     for (uint32_t p = 0; p < n; p++) {
         m->epoch[p] = CORR_NONE;
-        open[p] = true;
+        reaches[p].from = CORR_NONE;
     }
-    m->epoch[reference] = epoch;
-    m->time_ns[reference] = t_ns;
-    for (;;) {
-        int64_t best_width = 0, best_time = 0;
-        uint32_t best = CORR_NONE, best_epoch = 0;
-
-        for (uint32_t x = 0; x < n; x++) {
-            for (uint32_t y = 0; m->epoch[x] != CORR_NONE && y < n; y++) {
-                uint32_t p = MIN(x, y), q = MAX(x, y);
-                const struct corr_clock_part *part;
-                struct corr_clock_bounds bounds;
-                int64_t width, t_p = 0;
-
-                if (x == y || m->epoch[y] != CORR_NONE || corr_clock_pair(m->clock, x, y)->n == 0)
-                    continue;
-                part = part_at(m, p, q, x == q, m->time_ns[x], m->epoch[x], &t_p);
-                if (part == NULL)
-                    continue;
-                bounds = corr_clock_bounds_at(part, t_p);
-                width = corr_clock_is_bounded(&bounds) ? bounds.greatest_ns - bounds.least_ns
-                                                       : CORR_CLOCK_NO_LIMIT;
-                if (best == CORR_NONE || width < best_width) {
-                    best = y;
-                    best_width = width;
-                    best_epoch = part->epoch[y == q];
-                    best_time = y == q ? t_p + corr_clock_middle(&bounds) : t_p;
-                }
-            }
-        }
-        if (best == CORR_NONE)
-            return;
-        m->epoch[best] = best_epoch;
-        m->time_ns[best] = best_time;
+    reaches[reference] = (struct reach){0, t_ns, epoch, reference};
+    for (uint32_t best = reference; best != CORR_NONE;) {
+        m->epoch[best] = reaches[best].epoch;
+        m->time_ns[best] = reaches[best].time_ns;
+        reaches_widen(m, best, reaches);
+        best = CORR_NONE;
+        for (uint32_t y = 0; y < n; y++)
+            if (m->epoch[y] == CORR_NONE && reaches[y].from != CORR_NONE &&
+                (best == CORR_NONE || reaches[y].width < reaches[best].width ||
+                 (reaches[y].width == reaches[best].width && reaches[y].from < reaches[best].from)))
+                best = y;
     }
 }
 

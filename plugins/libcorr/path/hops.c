@@ -120,6 +120,30 @@ static uint32_t nearest_before(const struct corr_work *work, const struct corr_p
     return found == CORR_NONE ? CORR_NONE : packet->first + found;
 }
 
+/*
+ * Is it known of each sighting, as they stand, that it precedes the next one?  Where no
+ * evidence contradicts, all is said then.
+ */
+static bool stands_in_order(const struct corr_work *work, const struct corr_packet *packet)
+{
+    const struct corr_result *result = work->result;
+    uint32_t conv = CORR_NONE;
+
+    if (!corr_order_is_sound(result, packet->flow, packet->dir))
+        return false;
+    for (uint32_t s = packet->first; s < packet->first + packet->n; s++) {
+        const struct corr_sighting *sighting = corr_result_sighting(result, s);
+        uint32_t before = conv;
+
+        conv = result->obs_conv[sighting->obs];
+        if (sighting->duplicate || work->head[sighting->obs] != CORR_NONE ||
+            (before != CORR_NONE &&
+             corr_order_compare(result, packet->flow, packet->dir, before, conv) >= 0))
+            return false;
+    }
+    return true;
+}
+
 static void packet_order(struct corr_work *work, struct corr_packet *packet, struct place *places,
                          uint32_t *moved)
 {
@@ -129,6 +153,15 @@ static void packet_order(struct corr_work *work, struct corr_packet *packet, str
         &g_array_index(result->sightings, struct corr_sighting, packet->first);
     bool fanned;
 
+    if (stands_in_order(work, packet)) {
+        packet->ordered = true;
+        for (uint32_t i = 0; i < n; i++) {
+            sightings[i].hop = (uint16_t)(i + 1);
+            sightings[i].prev = i == 0 ? CORR_NONE : packet->first + i - 1;
+            moved[i] = i;
+        }
+        return;
+    }
     for (uint32_t i = 0; i < n; i++) {
         places[i] = (struct place){.s = sightings[i], .index = i, .original = i};
         places[i].s.hop = 0;
@@ -192,8 +225,8 @@ void corr_hops_number(struct corr_work *work)
  */
 struct corr_latency corr_result_delay(const struct corr_result *result, uint32_t from, uint32_t to)
 {
-    int64_t d = corr_store_obs(result->store, to)->time_ns -
-                corr_store_obs(result->store, from)->time_ns;
+    int64_t d =
+        corr_store_obs(result->store, to)->time_ns - corr_store_obs(result->store, from)->time_ns;
     int64_t least, greatest;
     struct corr_clock_answer clock = corr_result_correction(result, from, to);
 

@@ -259,18 +259,24 @@ static void set_before(uint64_t *matrix, uint32_t k, uint32_t a, uint32_t b, int
         set_bit(matrix, k, b, a, true);
 }
 
-/* What follows from what (Warshall); contradictions are taken back on both sides. */
-static void closure(uint64_t *m, uint32_t k)
+/*
+ * What follows from what (Warshall); contradictions are taken back on both sides: what
+ * precedes and follows another precedes itself.  True if there was none and all is closed.
+ */
+static bool closure(uint64_t *m, uint32_t k)
 {
     size_t words = words_of(k);
+    bool sound = true;
 
     if (k > CLOSURE_MAX)
-        return;
+        return false;
     for (uint32_t via = 0; via < k; via++)
         for (uint32_t a = 0; a < k; a++)
             for (size_t w = 0; is_before(m, k, a, via) && w < words; w++)
                 m[a * words + w] |= m[via * words + w];
-    for (uint32_t a = 0; a < k; a++) {
+    for (uint32_t a = 0; a < k; a++)
+        sound &= !is_before(m, k, a, a);
+    for (uint32_t a = 0; !sound && a < k; a++) {
         set_bit(m, k, a, a, false);
         for (uint32_t b = 0; b < a; b++)
             if (is_before(m, k, a, b) && is_before(m, k, b, a)) {
@@ -278,6 +284,17 @@ static void closure(uint64_t *m, uint32_t k)
                 set_bit(m, k, b, a, false);
             }
     }
+    return sound;
+}
+
+/* Is every pair in order?  None is in both. */
+static bool is_total(const uint64_t *m, uint32_t k)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < k * words_of(k); i++)
+        n += (size_t)__builtin_popcountll(m[i]);
+    return n == (size_t)k * (k - 1) / 2;
 }
 
 static uint64_t *matrix_of(const struct corr_orders *orders, uint32_t flow, unsigned dir,
@@ -301,6 +318,8 @@ static int judge_ttl(const struct corr_work *work, const struct corr_member *a,
 static void flow_tell(struct finder *f, uint32_t flow, uint32_t k)
 {
     corr_order_pool_begin(f->pool, flow);
+    if (!corr_order_pool_is_wanted(f->pool))
+        return;
     for (unsigned dir = 0; dir < 2; dir++) {
         const uint64_t *matrix = matrix_of(f->orders, flow, dir, k);
 
@@ -384,6 +403,7 @@ static void flow_rank(struct finder *f, uint32_t flow)
                     votes[dir] += x < y ? 1 : -1;
             }
     }
+    f->orders->sound[flow] = 0;
     for (unsigned dir = 0; dir < 2; dir++) {
         uint64_t *matrix = matrix_of(f->orders, flow, dir, k);
         int vote = votes[dir] != 0 ? votes[dir] : votes[!dir] != 0 ? -votes[!dir] : dir ? -1 : 1;
@@ -421,7 +441,7 @@ static uint32_t flow_open(struct finder *f, uint32_t flow, uint32_t k, uint32_t 
             if (CLOCK(i).dir == dir)
                 set_before(f->closed, k, CLOCK(i).a, CLOCK(i).b, CLOCK(i).verdict);
         closure(f->closed, k);
-        for (uint32_t a = 0; a < k; a++)
+        for (uint32_t a = 0; !is_total(f->closed, k) && a < k; a++)
             for (uint32_t b = a + 1; b < k; b++)
                 if (!is_before(f->closed, k, a, b) && !is_before(f->closed, k, b, a))
                     corr_order_pool_want(f->pool, a, b, dir);
@@ -438,13 +458,17 @@ static void flow_borrow(struct finder *f, uint32_t flow)
     corr_order_pool_begin(f->pool, flow);
     for (unsigned dir = 0; dir < 2; dir++) {
         uint64_t *matrix = matrix_of(f->orders, flow, dir, k);
+        bool sound = closure(matrix, k);
 
-        closure(matrix, k);
-        for (uint32_t a = 0; a < k; a++)
-            for (uint32_t b = a + 1; b < k; b++)
-                if (!is_before(matrix, k, a, b) && !is_before(matrix, k, b, a))
-                    set_before(matrix, k, a, b, corr_order_pool_ask(f->pool, a, b, dir));
-        closure(matrix, k);
+        if (!is_total(matrix, k)) {
+            for (uint32_t a = 0; a < k; a++)
+                for (uint32_t b = a + 1; b < k; b++)
+                    if (!is_before(matrix, k, a, b) && !is_before(matrix, k, b, a))
+                        set_before(matrix, k, a, b, corr_order_pool_ask(f->pool, a, b, dir));
+            sound = closure(matrix, k);
+        }
+        if (sound)
+            f->orders->sound[flow] |= 1 << dir;
     }
 }
 
@@ -499,6 +523,7 @@ void corr_orders_find(struct corr_work *work)
         for (uint32_t s = 0; s < k; s++)
             f.orders->station[g_array_index(flow->convs, struct corr_member, s).conv] = s;
     }
+    f.orders->sound = g_new0(uint8_t, result->flows->len + 1);
     f.orders->before = g_new0(uint64_t, size + 1);
     f.pool = corr_order_pool_new(result, most);
     f.pairs = g_new(struct evidence, (size_t)most * most + 1);
@@ -528,6 +553,7 @@ void corr_orders_free(struct corr_orders *orders)
     g_free(orders->station);
     g_free(orders->matrix);
     g_free(orders->before);
+    g_free(orders->sound);
     g_free(orders);
 }
 
@@ -546,4 +572,9 @@ int corr_order_compare(const struct corr_result *result, uint32_t flow, unsigned
     b = orders->station[conv_b];
     matrix = matrix_of(orders, flow, dir, k);
     return is_before(matrix, k, a, b) ? -1 : is_before(matrix, k, b, a) ? 1 : 0;
+}
+
+bool corr_order_is_sound(const struct corr_result *result, uint32_t flow, unsigned dir)
+{
+    return result->orders != NULL && flow != CORR_NONE && result->orders->sound[flow] >> dir & 1;
 }

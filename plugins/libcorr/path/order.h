@@ -26,6 +26,7 @@ struct corr_work; /* match/match.h */
 struct corr_orders {
     uint32_t *station; /* local flow -> its index among its flow's members */
     size_t *matrix;    /* flow -> where its two k x k matrices begin in `before` */
+    uint8_t *sound;    /* flow -> a bit per direction, see corr_order_is_sound() */
     uint64_t *before;  /* a bit each.  1: row passes before column; 0: unknown or after */
 };
 
@@ -36,5 +37,8 @@ void corr_orders_free(struct corr_orders *orders);
 /* -1: a before b, 1: b before a, 0: unknown, or the same station. */
 int corr_order_compare(const struct corr_result *result, uint32_t flow, unsigned dir,
                        uint32_t conv_a, uint32_t conv_b);
+
+/* No evidence contradicts other evidence: what precedes b, and b precedes c, precedes c. */
+bool corr_order_is_sound(const struct corr_result *result, uint32_t flow, unsigned dir);
 
 #endif /* CORR_ORDER_H */

@@ -14,6 +14,8 @@ struct station {
 struct corr_order_pool {
     const struct corr_result *result;
     struct station *stations;
+    uint32_t n;               /* of them */
+    struct corr_index *hosts; /* of which somebody wants to know */
     struct corr_index *votes; /* mix of points and host, as far as wanted -> index of ... */
     GArray *sums;             /* int32_t: votes for the lower point to be first */
 };
@@ -24,6 +26,7 @@ struct corr_order_pool *corr_order_pool_new(const struct corr_result *result, ui
 
     pool->result = result;
     pool->stations = g_new(struct station, stations + 1);
+    pool->hosts = corr_index_new();
     pool->votes = corr_index_new();
     pool->sums = g_array_new(FALSE, FALSE, sizeof(int32_t));
     return pool;
@@ -32,6 +35,7 @@ struct corr_order_pool *corr_order_pool_new(const struct corr_result *result, ui
 void corr_order_pool_free(struct corr_order_pool *pool)
 {
     g_free(pool->stations);
+    corr_index_free(pool->hosts);
     corr_index_free(pool->votes);
     g_array_unref(pool->sums);
     g_free(pool);
@@ -41,6 +45,7 @@ void corr_order_pool_begin(struct corr_order_pool *pool, uint32_t flow)
 {
     const struct corr_flow *of = corr_result_flow(pool->result, flow);
 
+    pool->n = of->convs->len;
     for (uint32_t a = 0; a < of->convs->len; a++) {
         const struct corr_member *member = &g_array_index(of->convs, struct corr_member, a);
         const struct corr_conv *conv = corr_result_conv(pool->result, member->conv);
@@ -65,6 +70,21 @@ static void keys_of(const struct corr_order_pool *pool, uint32_t a, uint32_t b, 
             corr_hash_mix(x->ends[dir ^ role], (uint64_t)x->point << 32 | y->point << 1 | role);
 }
 
+static bool is_known(const struct corr_index *index, uint64_t key)
+{
+    return corr_index_find(index, key, NULL, NULL, NULL) != CORR_NONE;
+}
+
+bool corr_order_pool_is_wanted(const struct corr_order_pool *pool)
+{
+    bool wanted = false;
+
+    for (uint32_t a = 0; a < pool->n && !wanted; a++)
+        for (unsigned end = 0; end < 2; end++)
+            wanted |= is_known(pool->hosts, pool->stations[a].ends[end]);
+    return wanted;
+}
+
 /* Where the votes of a key are counted; NULL: nobody wants them. */
 static int32_t *votes_of(const struct corr_order_pool *pool, uint64_t key)
 {
@@ -85,6 +105,13 @@ void corr_order_pool_want(struct corr_order_pool *pool, uint32_t a, uint32_t b, 
             corr_index_add(pool->votes, keys[i], pool->sums->len);
             g_array_append_val(pool->sums, none);
         }
+    for (unsigned end = 0; end < 2; end++) {
+        uint64_t host =
+            pool->stations[pool->stations[a].point > pool->stations[b].point ? b : a].ends[end];
+
+        if (!is_known(pool->hosts, host))
+            corr_index_add(pool->hosts, host, 0);
+    }
 }
 
 void corr_order_pool_tell(struct corr_order_pool *pool, uint32_t a, uint32_t b, unsigned dir,

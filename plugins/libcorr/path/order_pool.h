@@ -21,6 +21,9 @@ void corr_order_pool_begin(struct corr_order_pool *pool, uint32_t flow);
 
 void corr_order_pool_want(struct corr_order_pool *pool, uint32_t a, uint32_t b, unsigned dir);
 
+/* Does anybody want to know of a host of this flow? */
+bool corr_order_pool_is_wanted(const struct corr_order_pool *pool);
+
 /* -1: a before b in this direction of the flow; 1: b before a; 0: nobody knows. */
 void corr_order_pool_tell(struct corr_order_pool *pool, uint32_t a, uint32_t b, unsigned dir,
                           int verdict);

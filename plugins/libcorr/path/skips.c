@@ -243,9 +243,28 @@ static bool is_bypass(struct event *events, uint32_t n)
     return (n_by < TURNS * runs && delay_differs(events, n)) || too_regular(events, n, n_by);
 }
 
+/*
+ * Was the packet seen at every station of its flow?  Then it skipped none, and nobody need
+ * look between all of its sightings.  `seen`: by local flow, the last packet + 1 there.
+ */
+static bool seen_everywhere(const struct corr_judge *j, uint32_t index, uint32_t *seen)
+{
+    const struct corr_packet *packet = corr_result_packet(j->result, index);
+    uint32_t n = 0;
+
+    for (uint32_t s = packet->first; s < packet->first + packet->n; s++) {
+        uint32_t conv = j->result->obs_conv[corr_result_sighting(j->result, s)->obs];
+
+        n += seen[conv] != index + 1 && j->result->conv_flow[conv] == packet->flow;
+        seen[conv] = index + 1;
+    }
+    return n == corr_result_flow(j->result, packet->flow)->convs->len;
+}
+
 void corr_skips_find(struct corr_judge *j)
 {
     g_autoptr(GArray) events = g_array_new(FALSE, FALSE, sizeof(struct event));
+    g_autofree uint32_t *seen = g_new0(uint32_t, j->result->n_convs + 1);
 
     j->skips = g_array_new(FALSE, FALSE, sizeof(struct corr_skip));
     j->triples = g_hash_table_new(NULL, NULL);
@@ -253,7 +272,8 @@ void corr_skips_find(struct corr_judge *j)
         const struct corr_packet *packet = corr_result_packet(j->result, p);
 
         if (packet->flow == CORR_NONE || !packet->ordered || packet->ambiguous ||
-            corr_result_flow(j->result, packet->flow)->convs->len <= 2)
+            corr_result_flow(j->result, packet->flow)->convs->len <= 2 ||
+            seen_everywhere(j, p, seen))
             continue;
         for (uint32_t i = packet->first; i < packet->first + packet->n; i++)
             if (corr_result_sighting(j->result, i)->prev != CORR_NONE)
