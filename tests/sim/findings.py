@@ -137,10 +137,10 @@ E05c slow_by_loss
 E06 copies@sw
 E08 merged@a
 E09 loop merged@r1r2
-E10 ambiguous
+E10 ambiguous storm
 E11 window@srv
-E12 ? pause@srv
-E13 ? window@srv
+E12 pause@srv
+E13 window@srv
 E14 capture_loss@sw
 E15 loss@nic>srv capture_loss@sw repair@nic>srv
 E16 capture_loss@sw
@@ -148,7 +148,7 @@ E18 clock_step@srv
 E20 clock_offset@srv
 E21 one_way@nic one_way@sw one_way@srv
 E23 asymmetric
-E24 loss@fw1>srv
+E24 loss@fw1>srv route@fw1,fw2
 E24b slow_by_loss syn_again
 E27 clock_step@srv
 E29 clock_offset@nic loss@tap/dev17-port2>tap/dev17-port3 nat@tap/dev17-port2>tap/dev17-port3
@@ -202,7 +202,7 @@ L09c loss@nic>fw repair@nic>fw slow_by_loss@nic>fw
 L10 server@srv pipelined
 L11 loss@fw>nic repair@fw>nic
 L13 syn_again slow_by_loss loss@nic>fw repair@nic>fw
-L14 ? middlebox
+L14 middlebox
 L15 delayed_ack
 L17b small_window slow_reader
 L19 nat@fwi>fwo

@@ -25,6 +25,14 @@ struct corr_blocked {
     GArray *packets; /* uint32_t */
 };
 
+/* A flow that had passed a place, was silent, and passes no more: its state was forgotten there. */
+struct corr_expired {
+    uint32_t flow, after, before;
+    uint32_t last;   /* packet that passed last */
+    int64_t idle_ns; /* from that one on, at `after` */
+    GArray *packets; /* uint32_t: lost since */
+};
+
 /* A lost packet that has a name, by flow. */
 struct corr_flow_loss {
     uint32_t flow, packet, loss; /* the last: index in losses */
@@ -38,13 +46,18 @@ struct corr_inquiry {
     const struct corr_capture *captures; /* by point: of all frames */
     enum corr_trust *trust;              /* by point */
     struct corr_segments *segments;
-    GPtrArray *losses;   /* struct corr_loss *, without blocked flows */
+    GPtrArray *losses;   /* struct corr_loss *, without blocked flows and expired ones */
+    GPtrArray *expired;  /* struct corr_expired * */
+    uint8_t *is_expired; /* by packet: one of theirs */
     GArray *flow_losses; /* struct corr_flow_loss, by flow */
     GPtrArray *blocked;  /* struct corr_blocked *, by flow's first loss */
     GPtrArray *paths;    /* struct corr_rtt_path *: what was pinged or traced */
     GHashTable *index;   /* of out->list: by rule and place, by rule and `who` */
     struct corr_findings *out;
 };
+
+/* rules_state.c: fills `expired` and `is_expired`; before losses are collected. */
+void corr_expired_collect(struct corr_inquiry *q);
 
 /* rules_*.c: what the rows of CORR_RULES call. */
 void corr_rule_alone(struct corr_inquiry *q);
@@ -60,6 +73,12 @@ void corr_rule_ambiguous(struct corr_inquiry *q);
 void corr_rule_clock_offset(struct corr_inquiry *q);
 void corr_rule_clock_step(struct corr_inquiry *q);
 void corr_rule_blocked(struct corr_inquiry *q);
+void corr_rule_expired(struct corr_inquiry *q);
+void corr_rule_exhausted(struct corr_inquiry *q);
+void corr_rule_first_packet(struct corr_inquiry *q);
+void corr_rule_route(struct corr_inquiry *q);
+void corr_rule_storm(struct corr_inquiry *q);
+void corr_rule_reuse(struct corr_inquiry *q);
 void corr_rule_mtu(struct corr_inquiry *q);
 void corr_rule_queue(struct corr_inquiry *q);
 void corr_rule_policer(struct corr_inquiry *q);
@@ -125,7 +144,7 @@ void corr_insight_because(struct corr_insight *insight, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 void corr_insight_prove(struct corr_insight *insight, uint32_t frame); /* 0 and repeats: ignored */
 
-/* `effect` follows from `cause`, a finding of an earlier row of CORR_RULES; repeats: ignored. */
+/* `effect` follows from `cause`; repeats: ignored.  Rules see to it that there are no circles. */
 void corr_insight_follows(struct corr_insight *effect, struct corr_insight *cause);
 /* ... from the finding about the loss of a packet, whatever its cause. */
 void corr_insight_follows_loss(const struct corr_inquiry *q, struct corr_insight *effect,
@@ -142,6 +161,9 @@ void corr_insight_place(const struct corr_inquiry *q, struct corr_insight *insig
 
 /* findings_tree.c: sorts the list, the worst first, and puts causes below their effects. */
 void corr_findings_order(struct corr_findings *findings);
+
+/* The last frame that shows a lost packet, as far as it came. */
+uint32_t corr_inquiry_lost_frame(const struct corr_inquiry *q, uint32_t packet);
 
 /* "nic"; and as it stands between quotes in a display filter; g_free(). */
 static inline const char *corr_inquiry_point(const struct corr_inquiry *q, uint32_t point)

@@ -105,7 +105,7 @@ static void collect_losses(struct corr_inquiry *q)
             !corr_packet_counts(q->mask, i))
             continue;
         uint32_t after = corr_sighting_point(r, corr_result_sighting(r, p->drop_after));
-        if (after == p->drop_before)
+        if (after == p->drop_before || q->is_expired[i])
             continue; /* a loop: corr_rule_loop() tells it */
         /* A flow of long packets only is not blocked by a rule. */
         if (p->fate == CORR_FATE_BLOCKED && p->cause != CORR_CAUSE_MTU && p->flow < r->flows->len) {
@@ -240,6 +240,7 @@ struct corr_findings *corr_findings_new(const struct corr_result *r,
     const struct corr_capture *captures = corr_layers_captures(r);
     g_autofree enum corr_trust *trust = g_new0(enum corr_trust, r->store->points->len + 1);
     g_autofree uint8_t *flow_counts = g_malloc0(r->flows->len + 1);
+    g_autofree uint8_t *is_expired = g_malloc0(r->packets->len + 1);
     g_autoptr(GPtrArray) losses = g_ptr_array_new_with_free_func(loss_free);
     g_autoptr(GPtrArray) blocked = g_ptr_array_new_with_free_func(blocked_free);
     g_autoptr(GArray) flow_losses = g_array_new(FALSE, FALSE, sizeof(struct corr_flow_loss));
@@ -253,6 +254,7 @@ struct corr_findings *corr_findings_new(const struct corr_result *r,
                              .trust = trust,
                              .segments = corr_segments_new(),
                              .losses = losses,
+                             .is_expired = is_expired,
                              .flow_losses = flow_losses,
                              .blocked = blocked,
                              .paths = paths,
@@ -267,12 +269,14 @@ struct corr_findings *corr_findings_new(const struct corr_result *r,
     findings->list = g_ptr_array_new_with_free_func(corr_insight_free);
     judge_captures(&q);
     collect_segments(&q);
+    corr_expired_collect(&q);
     collect_losses(&q);
     index_losses(&q);
     for (unsigned i = 0; i < CORR_RULE_COUNT; i++)
         if (rules[i].ask)
             rules[i].ask(&q);
     corr_segments_free(q.segments);
+    g_ptr_array_unref(q.expired);
     for (unsigned i = 0; i < findings->list->len; i++)
         cap(&q, g_ptr_array_index(findings->list, i));
     corr_findings_order(findings);

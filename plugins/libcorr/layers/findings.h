@@ -56,6 +56,12 @@
       "Clocks so far apart that the file's order is impossible")                                   \
     X(clock_step,   CAPTURE, corr_rule_clock_step,                                                 \
       "A clock that was set during the capture")                                                   \
+    X(expired,      L3,      corr_rule_expired,                                                    \
+      "Connections that a translator or firewall forgot while they were silent")                   \
+    X(exhausted,    L3,      corr_rule_exhausted,                                                  \
+      "A translator or firewall without room for new connections")                                 \
+    X(storm,        L3,      corr_rule_storm,                                                      \
+      "Equal frames without end: a switching loop")                                                \
     X(blocked,      L3,      corr_rule_blocked,                                                    \
       "A flow of which nothing passes")                                                            \
     X(mtu,          L3,      corr_rule_mtu,                                                        \
@@ -78,12 +84,18 @@
       "A segment whose delay grows: a queue")                                                      \
     X(reordering,   L3,      corr_rule_reordering,                                                 \
       "Packets overtaken by later ones")                                                           \
+    X(first_packet, L3,      corr_rule_first_packet,                                               \
+      "First packets of flows that wait longer than the rest")                                     \
+    X(route,        L3,      corr_rule_route,                                                      \
+      "Packets that take another way from a moment on")                                            \
     X(asymmetric,   L3,      corr_rule_asymmetric,                                                 \
       "Flows that go one way and return another")                                                  \
     X(dscp,         L3,      corr_rule_rewrites,                                                   \
       "A segment that changes the priority of packets")                                            \
     X(congestion,   L3,      NULL,                                                                 \
       "A segment that marks packets: congestion experienced")                                      \
+    X(sack,         L3,      NULL,                                                                 \
+      "A segment that rewrites sequence numbers, but not those in SACK blocks")                    \
     X(options,      L3,      NULL,                                                                 \
       "A segment that takes TCP options away")                                                     \
     X(mss,          L3,      NULL,                                                                 \
@@ -104,6 +116,8 @@
       "Connections whose SYN had to be sent again")                                                \
     X(middlebox, L4, corr_rule_middlebox,                                                          \
       "Handshakes that something in between answers")                                              \
+    X(slow_accept, L4, NULL,                                                                       \
+      "Servers that answer handshakes slower than pings")                                          \
     X(receiver, L4, corr_rule_receiver,                                                            \
       "Receivers that close their window")                                                         \
     X(small_window, L4, corr_rule_small_window,                                                    \
@@ -120,6 +134,8 @@
       "TLS handshakes that needed one more turn")                                                  \
     X(pipelined, L7, corr_rule_pipelined,                                                          \
       "Responses that waited for others before them")                                              \
+    X(reuse, L7, corr_rule_reuse,                                                                  \
+      "Requests that open a connection each, one after the other")                                 \
     X(slow_by_loss, L4_L7, corr_rule_slow_by_loss,                                                 \
       "Phases that waited for lost segments to be sent again")                                     \
     X(slow_reader, L4_L7, corr_rule_slow_reader,                                                   \

@@ -51,6 +51,7 @@ static unsigned place(const struct corr_insight *insight)
 
     if (insight->weight == CORR_WEIGHT_ERROR &&
         (insight->rule == CORR_RULE_blocked || insight->rule == CORR_RULE_refused ||
+         insight->rule == CORR_RULE_expired || insight->rule == CORR_RULE_storm ||
          insight->rule == CORR_RULE_reset || insight->rule == CORR_RULE_loop))
         return PLACE_BROKEN;
     if (insight->rule == CORR_RULE_nothing)
@@ -60,15 +61,20 @@ static unsigned place(const struct corr_insight *insight)
 
 #define IS_CAUSE UINT32_MAX /* as parent, while it is not yet known whose */
 
-/* A finding is as bad as the worst of its causes; these are of earlier rules, and so stand before.
- */
+/* A finding is as bad as the worst of its causes. */
 static void raise_weights(const GPtrArray *list)
 {
-    for (unsigned i = 0; i < list->len; i++) {
-        struct corr_insight *insight = g_ptr_array_index(list, i);
-        for (unsigned k = 0; k < insight->causes->len; k++) {
-            const struct corr_insight *cause = g_ptr_array_index(insight->causes, k);
-            insight->weight = MAX(insight->weight, cause->weight);
+    bool raised = true;
+
+    while (raised) {
+        raised = false;
+        for (unsigned i = 0; i < list->len; i++) {
+            struct corr_insight *insight = g_ptr_array_index(list, i);
+            for (unsigned k = 0; k < insight->causes->len; k++) {
+                const struct corr_insight *cause = g_ptr_array_index(insight->causes, k);
+                raised |= cause->weight > insight->weight;
+                insight->weight = MAX(insight->weight, cause->weight);
+            }
         }
     }
 }

@@ -232,6 +232,12 @@ void corr_rule_small_window(struct corr_inquiry *q)
                          "The window of %s is too small for this round trip: senders waited %s for "
                          "room in it, %s. A larger receive buffer there makes it faster.",
                          tally->who, size->str, text->str);
+        /* A window without its scale ends at 64 KB. */
+        for (unsigned k = 0; k < q->out->list->len; k++) {
+            struct corr_insight *other = g_ptr_array_index(q->out->list, k);
+            if (other->rule == CORR_RULE_options && strstr(other->what, "window scale"))
+                corr_insight_follows(insight, other);
+        }
     }
 }
 

@@ -11,7 +11,8 @@
 #define BURST_NS INT64_C(200000000) /* losses closer than this belong together */
 #define BURST_SHARE 0.8
 #define BURST_FLOWS 3
-#define BURST_PART 10 /* and in less than this part of the capture */
+#define BLOCKED_TOLD 8 /* flows to one service that have a finding each */
+#define BURST_PART 10  /* and in less than this part of the capture */
 
 /* Time of a lost packet at the last point that saw it. */
 static int64_t lost_ns(const struct corr_inquiry *q, uint32_t packet)
@@ -21,7 +22,7 @@ static int64_t lost_ns(const struct corr_inquiry *q, uint32_t packet)
     return corr_result_obs(q->r, corr_result_sighting(q->r, p->drop_after))->time_ns;
 }
 
-static uint32_t lost_frame(const struct corr_inquiry *q, uint32_t packet)
+uint32_t corr_inquiry_lost_frame(const struct corr_inquiry *q, uint32_t packet)
 {
     const struct corr_packet *p = corr_result_packet(q->r, packet);
 
@@ -33,7 +34,7 @@ static void prove_losses(const struct corr_inquiry *q, const GArray *packets,
 {
     for (unsigned k = 0; k < packets->len && insight->evidence->len < CORR_EVIDENCE_MAX; k++) {
         uint32_t packet = g_array_index(packets, uint32_t, k);
-        corr_insight_prove(insight, lost_frame(q, packet));
+        corr_insight_prove(insight, corr_inquiry_lost_frame(q, packet));
         corr_insight_prove(insight, corr_result_packet(q->r, packet)->evidence);
     }
 }
@@ -231,35 +232,76 @@ static void append_flow(const struct corr_inquiry *q, uint32_t packet, GString *
     corr_text_ends(q->r, obs, text);
 }
 
+/* Flows to one service that are blocked at one place: the first of them. */
+static unsigned service_first(const struct corr_inquiry *q, GHashTable *services, unsigned k)
+{
+    const struct corr_blocked *b = g_ptr_array_index(q->blocked, k);
+    uint32_t conv =
+        g_array_index(corr_result_flow(q->r, b->flow)->convs, struct corr_member, 0).conv;
+    g_autofree char *service = corr_inquiry_end(q, conv, 1);
+    char *key = g_strdup_printf("%u %u %u %s", b->after, b->before, b->cause, service);
+    void *found;
+
+    if (g_hash_table_lookup_extended(services, key, NULL, &found)) {
+        g_free(key);
+        return GPOINTER_TO_UINT(found);
+    }
+    g_hash_table_insert(services, key, GUINT_TO_POINTER(k));
+    return k;
+}
+
+static struct corr_insight *tell_blocked(struct corr_inquiry *q, const struct corr_blocked *b)
+{
+    const struct corr_segment *segment = corr_segment_find(q->segments, b->after, b->before);
+    uint32_t first = g_array_index(b->packets, uint32_t, 0), proof = CORR_NONE;
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (unsigned m = 0; m < b->packets->len && proof == CORR_NONE; m++)
+        if (corr_result_packet(q->r, g_array_index(b->packets, uint32_t, m))->evidence)
+            proof = g_array_index(b->packets, uint32_t, m);
+    struct corr_insight *insight =
+        corr_insight_add(q, CORR_RULE_blocked, CORR_WEIGHT_ERROR,
+                         proof == CORR_NONE ? CORR_CONFIDENCE_PROBABLE : CORR_CONFIDENCE_CONFIRMED,
+                         b->after, b->before);
+    insight->size = b->n;
+    append_flow(q, first, text);
+    g_string_append(text, " is blocked ");
+    append_place(q, b->after, b->before, text);
+    g_string_append_printf(text, ": %u packet%s sent, none passes", b->n, CORR_PLURAL(b->n));
+    if (segment && segment->packets)
+        g_string_append_printf(text, ", while %" G_GUINT64_FORMAT " of other flows do",
+                               segment->packets);
+    if (proof != CORR_NONE) {
+        g_string_append(text, "; ");
+        corr_text_evidence(q->r, proof, text);
+    }
+    corr_insight_say(insight, "%s.", text->str);
+    corr_insight_filter(insight, "corr.flow == %u", b->flow + 1);
+    prove_losses(q, b->packets, insight);
+    corr_insight_follows(insight, corr_inquiry_find(q, CORR_RULE_exhausted, b->after, b->before));
+    return insight;
+}
+
+/* Each flow by itself; of many to one service the first ones, and how many there are. */
 void corr_rule_blocked(struct corr_inquiry *q)
 {
-    for (unsigned k = 0; k < q->blocked->len; k++) {
-        const struct corr_blocked *b = g_ptr_array_index(q->blocked, k);
-        const struct corr_segment *segment = corr_segment_find(q->segments, b->after, b->before);
-        uint32_t first = g_array_index(b->packets, uint32_t, 0), proof = CORR_NONE;
-        g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(GHashTable) services = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autofree unsigned *told = g_new0(unsigned, q->blocked->len + 1);
+    g_autofree struct corr_insight **last = g_new0(struct corr_insight *, q->blocked->len + 1);
 
-        for (unsigned m = 0; m < b->packets->len && proof == CORR_NONE; m++)
-            if (corr_result_packet(q->r, g_array_index(b->packets, uint32_t, m))->evidence)
-                proof = g_array_index(b->packets, uint32_t, m);
-        struct corr_insight *insight = corr_insight_add(
-            q, CORR_RULE_blocked, CORR_WEIGHT_ERROR,
-            proof == CORR_NONE ? CORR_CONFIDENCE_PROBABLE : CORR_CONFIDENCE_CONFIRMED, b->after,
-            b->before);
-        insight->size = b->n;
-        append_flow(q, first, text);
-        g_string_append(text, " is blocked ");
-        append_place(q, b->after, b->before, text);
-        g_string_append_printf(text, ": %u packet%s sent, none passes", b->n, CORR_PLURAL(b->n));
-        if (segment && segment->packets)
-            g_string_append_printf(text, ", while %" G_GUINT64_FORMAT " of other flows do",
-                                   segment->packets);
-        if (proof != CORR_NONE) {
-            g_string_append(text, "; ");
-            corr_text_evidence(q->r, proof, text);
-        }
-        corr_insight_say(insight, "%s.", text->str);
-        corr_insight_filter(insight, "corr.flow == %u", b->flow + 1);
-        prove_losses(q, b->packets, insight);
+    for (unsigned k = 0; k < q->blocked->len; k++) {
+        unsigned first = service_first(q, services, k);
+        if (told[first]++ < BLOCKED_TOLD)
+            last[first] = tell_blocked(q, g_ptr_array_index(q->blocked, k));
+    }
+    for (unsigned k = 0; k < q->blocked->len; k++) {
+        if (told[k] <= BLOCKED_TOLD)
+            continue;
+        g_autofree char *what = g_steal_pointer(&last[k]->what);
+        g_autofree char *after = corr_inquiry_quoted(q, last[k]->points[0]);
+        corr_insight_say(last[k], "%s So are %u more connections to the same service.", what,
+                         told[k] - BLOCKED_TOLD);
+        corr_insight_filter(last[k],
+                            "corr.drop.verdict == \"blocked\" && corr.drop.after == \"%s\"", after);
     }
 }

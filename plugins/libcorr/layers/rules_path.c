@@ -109,6 +109,10 @@ void corr_rule_delay(struct corr_inquiry *q)
         corr_insight_filter(of[i], "corr.point == \"%s\" && corr.hop_latency > %.6f", name,
                             (double)(l.min + variation / 2) / 1e9);
         of[i]->size = (double)variation;
+        struct corr_insight *lost =
+            corr_inquiry_find(q, CORR_RULE_queue, segment->from, segment->to);
+        if (lost)
+            corr_insight_follows(lost, of[i]);
         any = true;
     }
     if (any)
@@ -298,9 +302,10 @@ static void add_change(struct corr_inquiry *q, GArray *changes, enum corr_rule r
             change = old;
     }
     if (!change) {
-        enum corr_weight weight = rule == CORR_RULE_congestion || rule == CORR_RULE_options
-                                      ? CORR_WEIGHT_WARNING
-                                      : CORR_WEIGHT_NOTE;
+        enum corr_weight weight =
+            rule == CORR_RULE_congestion || rule == CORR_RULE_options || rule == CORR_RULE_sack
+                ? CORR_WEIGHT_WARNING
+                : CORR_WEIGHT_NOTE;
         struct change made = {
             rule,
             a->point,
@@ -315,6 +320,20 @@ static void add_change(struct corr_inquiry *q, GArray *changes, enum corr_rule r
     corr_insight_prove(change->insight, b->frame);
 }
 
+/* The acknowledgement was shifted, as of a sequence number that a box rewrites; the blocks not. */
+static bool sack_is_left_behind(const struct corr_inquiry *q, const struct corr_obs *a,
+                                const struct corr_obs *b)
+{
+    const struct corr_store *store = q->r->store;
+    const struct corr_options *x =
+        corr_store_options(store, (uint32_t)(a - corr_store_obs(store, 0)));
+    const struct corr_options *y =
+        corr_store_options(store, (uint32_t)(b - corr_store_obs(store, 0)));
+
+    return x && y && x->n_sack && x->n_sack == y->n_sack && a->ack != b->ack &&
+           x->sack[0].left == y->sack[0].left && x->sack[0].right == y->sack[0].right;
+}
+
 static void look_at_change(struct corr_inquiry *q, GArray *changes, const struct corr_obs *a,
                            const struct corr_obs *b)
 {
@@ -324,7 +343,11 @@ static void look_at_change(struct corr_inquiry *q, GArray *changes, const struct
         add_change(q, changes, CORR_RULE_dscp, a->tos >> 2, b->tos >> 2, a, b);
     if ((a->tos & 3) != 3 && (b->tos & 3) == 3)
         add_change(q, changes, CORR_RULE_congestion, 0, 0, a, b);
-    if (!(a->have & b->have & CORR_HAVE_TCP) || !(a->tcp_flags & b->tcp_flags & CORR_TCP_SYN))
+    if (!(a->have & b->have & CORR_HAVE_TCP))
+        return;
+    if (a->opt_kinds & b->opt_kinds & CORR_OPT_SACK && sack_is_left_behind(q, a, b))
+        add_change(q, changes, CORR_RULE_sack, 0, 0, a, b);
+    if (!(a->tcp_flags & b->tcp_flags & CORR_TCP_SYN))
         return;
     unsigned gone = a->opt_kinds & ~b->opt_kinds & wanted;
     if (a->have & b->have & CORR_HAVE_OPTIONS && gone)
@@ -376,6 +399,14 @@ static void say_change(const struct corr_inquiry *q, const struct change *change
                          "a queue there is filling up.",
                          insight->size, insight->size == 1 ? " was" : "s were", from, to);
         corr_insight_filter(insight, "ip.dsfield.ecn == 3 || ipv6.tclass.ecn == 3");
+        break;
+    case CORR_RULE_sack:
+        corr_insight_say(insight,
+                         "Between %s and %s sequence numbers are rewritten, but not those in the "
+                         "SACK blocks of %.0f acknowledgement%s: their receiver must ignore them, "
+                         "and repairs losses one a round trip, or by its timer.",
+                         from, to, insight->size, CORR_PLURAL(insight->size));
+        corr_insight_filter(insight, "tcp.options.sack && corr.change contains \"ack\"");
         break;
     case CORR_RULE_mss:
         corr_insight_say(insight,

@@ -89,6 +89,16 @@ static bool was_lost(const struct corr_inquiry *q, const struct corr_transaction
     return t->dns_tries && corr_inquiry_flow_losses(q, phase->flow, &n);
 }
 
+/* What a proxy waited for itself is told of the server behind it. */
+static int64_t own_time(const struct corr_inquiry *q, const struct corr_transaction *t,
+                        const struct corr_phase *phase)
+{
+    if (phase->name == CORR_PHASE_SERVER && t->proxied.upstream != CORR_NONE &&
+        t->proxied.has_total)
+        return t->proxied.total_ns;
+    return corr_phase_server_own(q->r, phase);
+}
+
 /* Workers by their address, in the order of their first phase of this name. */
 static GPtrArray *workers_collect(const struct corr_inquiry *q, enum corr_phase_name name,
                                   enum corr_metric metric)
@@ -113,7 +123,7 @@ static GPtrArray *workers_collect(const struct corr_inquiry *q, enum corr_phase_
             g_ptr_array_add(workers, w);
             g_hash_table_insert(by_name, w->name, w);
         }
-        int64_t own_ns = corr_phase_server_own(q->r, phase);
+        int64_t own_ns = own_time(q, t, phase);
         w->n++;
         w->sum_ns += phase->server_ns;
         w->all_ns += phase->duration_ns;

@@ -6,6 +6,7 @@
 #include "layers/findings-int.h"
 #include "layers/grade.h"
 #include "layers/layers.h"
+#include "layers/rtt.h"
 #include "layers/tcp.h"
 #include "path/text.h"
 
@@ -204,6 +205,10 @@ void corr_rule_spurious(struct corr_inquiry *q)
                     &g_array_index(tcp->incidents, struct corr_tcp_incident, i);
                 if (incident->events & CORR_TCP_BIT(SPURIOUS))
                     corr_insight_prove(insight, incident->frame);
+                if (incident->events & CORR_TCP_BIT(OUT_OF_ORDER))
+                    corr_insight_follows(insight, corr_inquiry_find(q, CORR_RULE_reordering,
+                                                                    incident->lost_after,
+                                                                    incident->lost_before));
             }
         }
         n += of_flow;
@@ -266,47 +271,67 @@ void corr_rule_reset(struct corr_inquiry *q)
     }
 }
 
-/*
- * The server-most point saw the server's data, and no SYN-ACK of it: that was
- * made on the way.  It must have been capturing before the connection began.
- */
+/* A SYN-ACK that was made on the way, or that comes sooner than a ping's answer can. */
+static void tell_nearer(struct corr_inquiry *q, const struct corr_rtt_path *path)
+{
+    g_autoptr(GString) handshake = g_string_new(NULL), ping = g_string_new(NULL);
+    char server[CORR_ADDR_TEXT], client[CORR_ADDR_TEXT];
+
+    corr_addr_text(&path->to, server);
+    corr_addr_text(&path->from, client);
+    corr_text_time(path->handshake.min_ns, handshake);
+    corr_text_time(path->end.min_ns, ping);
+    if (path->verdict == CORR_RTT_VERDICT_NEARER) {
+        struct corr_insight *insight =
+            corr_insight_add(q, CORR_RULE_middlebox, CORR_WEIGHT_NOTE, CORR_CONFIDENCE_PROBABLE,
+                             path->point, CORR_NONE);
+        corr_insight_say(insight,
+                         "Handshakes of %s with %s take %s, pings %s: something nearer than the "
+                         "server answers the SYN, such as a SYN proxy.",
+                         client, server, handshake->str, ping->str);
+        corr_insight_filter(insight, "%s == %s && tcp.flags.syn == 1",
+                            path->to.len == 4 ? "ip.addr" : "ipv6.addr", server);
+    } else if (path->verdict == CORR_RTT_VERDICT_SERVER) {
+        struct corr_insight *insight =
+            corr_insight_add(q, CORR_RULE_slow_accept, CORR_WEIGHT_WARNING,
+                             CORR_CONFIDENCE_PROBABLE, path->point, CORR_NONE);
+        insight->size = (double)path->handshake.min_ns;
+        corr_insight_say(
+            insight,
+            "Handshakes of %s with %s take at least %s, pings %s: the server's kernel, "
+            "or a box before it, takes its time to answer the SYN.",
+            client, server, handshake->str, ping->str);
+        corr_insight_filter(insight, "%s == %s && tcp.flags.syn == 1",
+                            path->to.len == 4 ? "ip.addr" : "ipv6.addr", server);
+    }
+}
+
 void corr_rule_middlebox(struct corr_inquiry *q)
 {
-    const struct corr_tcp *tcp = corr_layers_tcp(q->r);
-    g_autoptr(GHashTable) by_pair =
-        g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    const struct corr_result *r = q->r;
 
-    for (uint32_t f = 0; f < q->r->flows->len; f++) {
-        const struct corr_tcp_way *way = corr_tcp_way_of(tcp, f, 1);
-        const struct corr_flow *flow = corr_result_flow(q->r, f);
-        if (!counts(q, f) || !way->order_known || way->sender == CORR_NONE ||
-            corr_tcp_conv_of(tcp, way->sender)->has_syn_ack ||
-            corr_tcp_conv_of(tcp, way->sender)->has_syn || way->data_frames == 0)
+    for (unsigned i = 0; i < r->injected->len; i++) {
+        const struct corr_injected *injected = &g_array_index(r->injected, struct corr_injected, i);
+        const struct corr_packet *p = corr_result_packet(r, injected->packet);
+        const struct corr_obs *obs = corr_result_obs(r, corr_result_sighting(r, p->first));
+        if (!(obs->have & CORR_HAVE_TCP) || !counts(q, p->flow) ||
+            (obs->tcp_flags & (CORR_TCP_SYN | CORR_TCP_ACK)) != (CORR_TCP_SYN | CORR_TCP_ACK))
             continue;
-        uint32_t beyond = corr_result_conv(q->r, way->sender)->point, near = CORR_NONE;
-        uint32_t frame = 0;
-        for (unsigned m = 0; m < flow->convs->len; m++) {
-            uint32_t conv = g_array_index(flow->convs, struct corr_member, m).conv;
-            if (corr_tcp_conv_of(tcp, conv)->has_syn_ack) {
-                near = corr_result_conv(q->r, conv)->point;
-                frame = corr_tcp_conv_of(tcp, conv)->syn_ack_frame;
-            }
-        }
-        if (near == CORR_NONE || near == beyond || !q->captures[beyond].seen)
-            continue;
-        uint64_t key = (uint64_t)near << 32 | beyond;
-        struct corr_insight *insight = g_hash_table_lookup(by_pair, &key);
+        struct corr_insight *insight =
+            corr_inquiry_find(q, CORR_RULE_middlebox, obs->point, injected->after);
         if (!insight) {
-            insight = corr_insight_add(q, CORR_RULE_middlebox, CORR_WEIGHT_WARNING,
-                                       CORR_CONFIDENCE_PROBABLE, near, beyond);
-            g_hash_table_insert(by_pair, g_memdup2(&key, sizeof key), insight);
+            insight = corr_insight_add(q, CORR_RULE_middlebox, CORR_WEIGHT_NOTE,
+                                       CORR_CONFIDENCE_CONFIRMED, obs->point, injected->after);
             corr_insight_say(insight,
                              "Something between %s and %s answers SYNs in the server's place: the "
                              "handshake tells nothing of the server or of the path behind it.",
-                             corr_inquiry_point(q, near), corr_inquiry_point(q, beyond));
-            corr_insight_filter(insight, "corr.flow == %u && tcp.flags.syn == 1", f + 1);
+                             corr_inquiry_point(q, obs->point),
+                             corr_inquiry_point(q, injected->after));
+            corr_insight_filter(insight, "corr.originated && tcp.flags.syn == 1");
         }
         insight->size++;
-        corr_insight_prove(insight, frame);
+        corr_insight_prove(insight, obs->frame);
     }
+    for (unsigned i = 0; i < q->paths->len; i++)
+        tell_nearer(q, g_ptr_array_index(q->paths, i));
 }
