@@ -140,7 +140,7 @@ E09 loop merged@r1r2
 E10 ambiguous storm
 E11 window@srv
 E12 pause@srv
-E13 window@srv
+E13 ? window@srv
 E14 capture_loss@sw
 E15 loss@nic>srv capture_loss@sw repair@nic>srv
 E16 capture_loss@sw
@@ -190,6 +190,18 @@ K11 clock_offset loss@e>d nat@c>d repair@e>d slow_by_loss@e>d
 K12 clock_offset loss@b>c
 K13 clock_offset loss@c>d loss@d>c nat@b>c repair@c>d repair@d>c slow_by_loss spurious
 K14 clock_offset ambiguous loss@d>c mss@b>c nat@b>c options@b>c repair@d>c slow_by_loss spurious
+J01 expired@fwi>fwo nat@fwi>fwo
+J01n loss@fwi>fwo repair@fwi>fwo slow_by_loss@fwi>fwo nat@fwi>fwo
+J02 exhausted@fwi>fwo blocked@fwi>fwo nat@fwi>fwo
+J02n blocked@fwi>fwo nat@fwi>fwo
+J03 first_packet@fwi>fwo delay@fwi>fwo
+J04 refused
+J05 spurious reordering@srv>fwo
+J06 sack@fwi>fwo loss@fwi>sw repair@fwi>sw slow_by_loss@fwi>sw
+J06n loss@fwi>sw repair@fwi>sw
+J07 slow_accept@nic
+J08 reuse
+J09 unreadable
 L05 tls_turns
 L06 resolver@srv
 L06b lookup_again loss@fw>srv

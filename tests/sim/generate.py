@@ -8,8 +8,8 @@ from truth import Truth
 
 MODULES = ["scenarios_a", "scenarios_b", "scenarios_b2", "scenarios_c", "scenarios_c2",
            "scenarios_e", "scenarios_e2", "scenarios_e3", "scenarios_f",
-           "scenarios_f2", "scenarios_g", "scenarios_k", "scenarios_l", "scenarios_l2",
-           "scenarios_l3", "scenarios_n", "scenarios_r"]
+           "scenarios_f2", "scenarios_g", "scenarios_j", "scenarios_k", "scenarios_l",
+           "scenarios_l2", "scenarios_l3", "scenarios_n", "scenarios_r"]
 
 
 def load():

@@ -162,6 +162,8 @@ void corr_insight_place(const struct corr_inquiry *q, struct corr_insight *insig
 /* findings_tree.c: sorts the list, the worst first, and puts causes below their effects. */
 void corr_findings_order(struct corr_findings *findings);
 
+/* The first frame of a point with one of the CORR_HAVE_ bits (0: any); 0: none. */
+uint32_t corr_inquiry_first_frame(const struct corr_inquiry *q, uint32_t point, uint32_t have);
 /* The last frame that shows a lost packet, as far as it came. */
 uint32_t corr_inquiry_lost_frame(const struct corr_inquiry *q, uint32_t packet);
 

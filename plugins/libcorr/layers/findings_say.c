@@ -256,3 +256,13 @@ void corr_inquiry_append_ends(const struct corr_inquiry *q, uint32_t flow, GStri
         o++;
     }
 }
+
+uint32_t corr_inquiry_first_frame(const struct corr_inquiry *q, uint32_t point, uint32_t have)
+{
+    for (uint32_t o = 0; o < q->r->store->obs->len; o++) {
+        const struct corr_obs *obs = corr_store_obs(q->r->store, o);
+        if (obs->point == point && (obs->have & have) == have)
+            return obs->frame;
+    }
+    return 0;
+}

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/coverage.h"
 #include "layers/findings-int.h"
 #include "path/text.h"
 
@@ -12,6 +13,7 @@
 #define UNREADABLE_WARNING 0.01
 
 #define STEPS_TOLD 3
+#define PAUSES_TOLD 3
 #define OFFSET_NOTE_NS 1000000        /* smaller offsets disturb nobody who reads the list */
 #define ZONE_NS INT64_C(900000000000) /* time zones differ by quarters of an hour */
 #define ZONE_NEAR_NS INT64_C(30000000000)
@@ -139,20 +141,49 @@ void corr_rule_capture_loss(struct corr_inquiry *q)
         prove_missed(q, of);
 }
 
+/* The first frame of a point at or after a time of its own clock; 0. */
+static uint32_t frame_from(const struct corr_inquiry *q, uint32_t point, int64_t ns)
+{
+    for (uint32_t o = 0; o < q->r->store->obs->len; o++) {
+        const struct corr_obs *obs = corr_store_obs(q->r->store, o);
+        if (obs->point == point && obs->time_ns >= ns)
+            return obs->frame;
+    }
+    return 0;
+}
+
 void corr_rule_pause(struct corr_inquiry *q)
 {
     for (uint32_t p = 0; p < q->r->store->points->len; p++) {
-        const struct corr_capture *c = &q->captures[p];
-        if (c->silent == 0)
+        g_autoptr(GArray) outages = corr_coverage_outages(q->r, p);
+        g_autoptr(GString) when = g_string_new(NULL);
+        uint64_t packets = outages->len ? 0 : q->captures[p].silent;
+        if (!is_point(q, p) || (outages->len == 0 && packets == 0))
             continue;
+        for (unsigned i = 0; i < outages->len; i++) {
+            const struct corr_outage *outage = &g_array_index(outages, struct corr_outage, i);
+            packets += outage->packets;
+            if (i >= PAUSES_TOLD)
+                continue;
+            g_string_append(when, i ? ", from " : " from ");
+            corr_text_time(outage->from_ns - corr_store_obs(q->r->store, 0)->time_ns, when);
+            g_string_append(when, " to ");
+            corr_text_time(outage->to_ns - corr_store_obs(q->r->store, 0)->time_ns, when);
+        }
+        if (outages->len > PAUSES_TOLD)
+            g_string_append_printf(when, " and %u times more", outages->len - PAUSES_TOLD);
         struct corr_insight *i = corr_insight_add(q, CORR_RULE_pause, CORR_WEIGHT_WARNING,
                                                   CORR_CONFIDENCE_CONFIRMED, p, CORR_NONE);
+        i->size = (double)packets;
+        for (unsigned k = 0; k < outages->len && k < PAUSES_TOLD; k++)
+            corr_insight_prove(
+                i, frame_from(q, p, g_array_index(outages, struct corr_outage, k).to_ns));
         corr_insight_say(i,
-                         "%s recorded nothing while packets should have passed: what became of "
+                         "%s recorded nothing%s while packets should have passed: what became of "
                          "%" G_GUINT64_FORMAT " of them cannot be told.",
-                         corr_inquiry_point(q, p), c->silent);
+                         corr_inquiry_point(q, p), when->str, packets);
         g_autofree char *name = corr_inquiry_quoted(q, p);
-        corr_insight_filter(i, "corr.undetermined == \"outage at %s\"", name);
+        corr_insight_filter(i, "corr.point == \"%s\"", name);
     }
 }
 
@@ -185,11 +216,15 @@ void corr_rule_cut(struct corr_inquiry *q)
                          text->str, corr_inquiry_point(q, p));
         g_autofree char *name = corr_inquiry_quoted(q, p);
         corr_insight_filter(i, "corr.point == \"%s\" && frame.cap_len < frame.len", name);
+        corr_insight_prove(i, corr_inquiry_first_frame(q, p, CORR_HAVE_SNAPPED));
     }
 }
 
 void corr_rule_copies(struct corr_inquiry *q)
 {
+    g_autofree struct corr_insight **of =
+        g_new0(struct corr_insight *, q->r->store->points->len + 1);
+
     for (uint32_t p = 0; p < q->r->store->points->len; p++) {
         const struct corr_capture *c = &q->captures[p];
         if ((double)c->duplicates <= COPIES_NOTE * (double)c->frames)
@@ -204,24 +239,63 @@ void corr_rule_copies(struct corr_inquiry *q)
                          text->str, corr_inquiry_point(q, p));
         g_autofree char *name = corr_inquiry_quoted(q, p);
         corr_insight_filter(i, "corr.duplicate && corr.point == \"%s\"", name);
+        of[p] = i;
+    }
+    for (uint32_t k = 0; k < q->r->sightings->len; k++) {
+        const struct corr_sighting *s = corr_result_sighting(q->r, k);
+        uint32_t p = corr_sighting_point(q->r, s);
+        if (s->duplicate && of[p])
+            corr_insight_prove(of[p], corr_result_obs(q->r, s)->frame);
     }
 }
 
+/* Points whose frames could not be read for one reason. */
+struct unreadable {
+    const char *reason;
+    GString *points; /* "20 at nic, 3 at fw" */
+    uint64_t n;
+    uint32_t point;
+    bool several;
+};
+
 void corr_rule_unreadable(struct corr_inquiry *q)
 {
+    g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(struct unreadable));
+
     for (uint32_t p = 0; p < q->r->store->points->len; p++) {
         const struct corr_point *point = corr_store_point(q->r->store, p);
         guint n;
         g_autofree const char **reasons = corr_capture_unknown(point, &n);
         for (guint k = 0; k < n; k++) {
             unsigned count = GPOINTER_TO_UINT(g_hash_table_lookup(point->unknown, reasons[k]));
+            unsigned i = 0;
             if ((double)count <= UNREADABLE_WARNING * (double)point->frames)
                 continue;
-            struct corr_insight *i = corr_insight_add(q, CORR_RULE_unreadable, CORR_WEIGHT_WARNING,
-                                                      CORR_CONFIDENCE_CONFIRMED, p, CORR_NONE);
-            corr_insight_say(i, "%u frame%s of %s could not be read: %s.", count,
-                             CORR_PLURAL(count), point->name, reasons[k]);
+            while (i < found->len &&
+                   strcmp(g_array_index(found, struct unreadable, i).reason, reasons[k]) != 0)
+                i++;
+            if (i == found->len) {
+                struct unreadable made = {reasons[k], g_string_new(NULL), 0, p, false};
+                g_array_append_val(found, made);
+            }
+            struct unreadable *u = &g_array_index(found, struct unreadable, i);
+            u->several = u->n > 0;
+            g_string_append_printf(u->points, "%s%u at %s", u->n ? ", " : "", count, point->name);
+            u->n += count;
         }
+    }
+    for (unsigned i = 0; i < found->len; i++) {
+        const struct unreadable *u = &g_array_index(found, struct unreadable, i);
+        struct corr_insight *insight = corr_insight_add(
+            q, CORR_RULE_unreadable, CORR_WEIGHT_WARNING, CORR_CONFIDENCE_CONFIRMED,
+            u->several ? CORR_NONE : u->point, CORR_NONE);
+        insight->size = (double)u->n;
+        corr_insight_say(insight,
+                         "%" G_GUINT64_FORMAT " frame%s could not be read (%s): %s. What became of "
+                         "their packets is not known.",
+                         u->n, CORR_PLURAL(u->n), u->reason, u->points->str);
+        corr_insight_filter(insight, "corr.point && !corr.match_id");
+        g_string_free(u->points, TRUE);
     }
 }
 
@@ -358,6 +432,7 @@ void corr_rule_clock_offset(struct corr_inquiry *q)
 static void tell_steps(struct corr_inquiry *q, uint32_t p, const GArray *pieces, int64_t base_ns)
 {
     g_autoptr(GString) text = g_string_new(NULL);
+    uint32_t frames[STEPS_TOLD];
     unsigned steps = 0;
     int64_t least = INT64_MAX, most = INT64_MIN, error = 0;
 
@@ -374,6 +449,7 @@ static void tell_steps(struct corr_inquiry *q, uint32_t p, const GArray *pieces,
         int64_t jump = offset_at(b, at_ns) - offset_at(a, at_ns);
         if (llabs(jump) <= a->error_ns + b->error_ns || ++steps > STEPS_TOLD)
             continue;
+        frames[steps - 1] = frame_from(q, p, b->from_ns + offset_at(b, b->from_ns));
         g_string_append_printf(text, "%s %s by ", steps > 1 ? "," : "",
                                jump < 0 ? "back" : "forward");
         corr_text_time(llabs(jump), text);
@@ -386,6 +462,8 @@ static void tell_steps(struct corr_inquiry *q, uint32_t p, const GArray *pieces,
     struct corr_insight *i = corr_insight_add(q, CORR_RULE_clock_step, CORR_WEIGHT_WARNING,
                                               CORR_CONFIDENCE_CONFIRMED, p, CORR_NONE);
     i->size = pieces->len;
+    for (unsigned k = 0; k < MIN(steps, STEPS_TOLD); k++)
+        corr_insight_prove(i, frames[k]);
     if (steps > STEPS_TOLD)
         g_string_append_printf(text, ", and %u times more", steps - STEPS_TOLD);
     if (steps)

@@ -132,6 +132,7 @@ void corr_rule_reordering(struct corr_inquiry *q)
                              share > REORDERED_WARNING ? CORR_WEIGHT_WARNING : CORR_WEIGHT_NOTE,
                              CORR_CONFIDENCE_CONFIRMED, segment->from, segment->to);
         insight->size = share;
+        corr_insight_prove(insight, segment->reordered_frame);
         corr_inquiry_share(text, segment->reordered, segment->packets, "packet");
         corr_insight_say(
             insight,
@@ -275,6 +276,7 @@ void corr_rule_one_way(struct corr_inquiry *q)
                          "answers, cannot be told from them. A tap of one fibre, or a mirror of "
                          "one direction?",
                          corr_inquiry_point(q, p), half[p], CORR_PLURAL(half[p]));
+        corr_insight_prove(insight, corr_inquiry_first_frame(q, p, 0));
         g_autofree char *name = corr_inquiry_quoted(q, p);
         corr_insight_filter(insight, "corr.point == \"%s\"", name);
     }
@@ -400,14 +402,16 @@ static void say_change(const struct corr_inquiry *q, const struct change *change
                          insight->size, insight->size == 1 ? " was" : "s were", from, to);
         corr_insight_filter(insight, "ip.dsfield.ecn == 3 || ipv6.tclass.ecn == 3");
         break;
-    case CORR_RULE_sack:
+    case CORR_RULE_sack: {
+        g_autofree char *name = corr_inquiry_quoted(q, change->to);
         corr_insight_say(insight,
                          "Between %s and %s sequence numbers are rewritten, but not those in the "
                          "SACK blocks of %.0f acknowledgement%s: their receiver must ignore them, "
                          "and repairs losses one a round trip, or by its timer.",
                          from, to, insight->size, CORR_PLURAL(insight->size));
-        corr_insight_filter(insight, "tcp.options.sack && corr.change contains \"ack\"");
+        corr_insight_filter(insight, "tcp.options.sack && corr.point == \"%s\"", name);
         break;
+    }
     case CORR_RULE_mss:
         corr_insight_say(insight,
                          "Between %s and %s the maximum segment size of %.0f SYN%s is changed from "

@@ -281,6 +281,16 @@ void corr_rule_pipelined(struct corr_inquiry *q)
                      insight->size, CORR_PLURAL(insight->size), text->str);
 }
 
+/* The frame that begins a phase of a transaction; 0: it has none. */
+static uint32_t frame_of(const struct corr_phases *phases, const struct corr_transaction *t,
+                         enum corr_phase_name name)
+{
+    for (uint32_t i = t->first_phase; i < t->first_phase + t->n_phases; i++)
+        if (corr_phases_phase(phases, i)->name == name)
+            return corr_phases_phase(phases, i)->frame;
+    return 0;
+}
+
 void corr_rule_tls_turns(struct corr_inquiry *q)
 {
     const struct corr_phases *phases = corr_layers_phases(q->r);
@@ -292,7 +302,7 @@ void corr_rule_tls_turns(struct corr_inquiry *q)
         if (t->tls_retry && t->conv != CORR_NONE && corr_inquiry_counts(q, t))
             corr_tally_prove(
                 corr_tally_add(servers, by_who, corr_inquiry_end(q, t->conv, !t->client), n, 1, 0),
-                t->frame);
+                frame_of(phases, t, CORR_PHASE_TLS));
     }
     for (unsigned i = 0; i < servers->len; i++) {
         const struct corr_tally *tally = g_ptr_array_index(servers, i);

@@ -241,6 +241,24 @@ static uint32_t last_passed(const struct corr_inquiry *q, uint32_t from, uint32_
     return 0;
 }
 
+/* Who refuses says so, by an ICMP error or a reset: that is a rule, not a shortage. */
+static bool is_refused(const struct corr_inquiry *q, const struct corr_blocked *b)
+{
+    const struct corr_store *store = q->r->store;
+
+    for (unsigned k = 0; k < b->packets->len; k++) {
+        uint32_t frame = corr_result_packet(q->r, g_array_index(b->packets, uint32_t, k))->evidence;
+        for (uint32_t o = frame ? g_array_index(store->frame_obs, uint32_t, frame) : CORR_NONE;
+             o < store->obs->len && corr_store_obs(store, o)->frame == frame; o++) {
+            const struct corr_obs *obs = corr_store_obs(store, o);
+            if (obs->have & CORR_HAVE_QUOTE ||
+                (obs->have & CORR_HAVE_TCP && obs->tcp_flags & CORR_TCP_RST))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Blocked flows to services that their clients reached before, at one place. */
 struct shortage {
     uint32_t after, before, last_passed;
@@ -265,7 +283,8 @@ static void shortage_tell(struct corr_inquiry *q, const struct shortage *s)
     for (unsigned k = 0; k < s->blocked->len; k++) {
         const struct corr_blocked *b =
             g_ptr_array_index(q->blocked, g_array_index(s->blocked, uint32_t, k));
-        corr_insight_prove(insight, corr_result_flow(q->r, b->flow)->first_frame);
+        corr_insight_prove(insight,
+                           corr_inquiry_lost_frame(q, g_array_index(b->packets, uint32_t, 0)));
     }
 }
 
@@ -278,8 +297,7 @@ void corr_rule_exhausted(struct corr_inquiry *q)
         const struct corr_blocked *b = g_ptr_array_index(q->blocked, k);
         uint32_t first = corr_result_flow(q->r, b->flow)->first_frame;
         uint32_t conv = conv_at(q->r, b->flow, b->after);
-        /* Who refuses says so: that is a rule, not a shortage. */
-        if (b->before == CORR_NONE || b->cause != CORR_CAUSE_UNKNOWN || conv == CORR_NONE)
+        if (b->before == CORR_NONE || conv == CORR_NONE || is_refused(q, b))
             continue;
         services = services ? services : passing_services(q);
         g_autoptr(GBytes) key = service_key(q, conv, b->before);

@@ -103,6 +103,12 @@ static void say_repair(const struct corr_inquiry *q, const struct repair *at)
     at->insight->size = (double)at->waited_ns + at->n;
     if (at->by_timer || at->waited_ns > REPAIRS_NS)
         at->insight->weight = CORR_WEIGHT_WARNING;
+    /* Senders that learn of losses too late, because a box spoils what tells them. */
+    for (unsigned i = 0; i < q->out->list->len && at->by_timer; i++) {
+        struct corr_insight *other = g_ptr_array_index(q->out->list, i);
+        if (other->rule == CORR_RULE_sack)
+            corr_insight_follows(at->insight, other);
+    }
 }
 
 void corr_rule_repair(struct corr_inquiry *q)
@@ -116,9 +122,10 @@ void corr_rule_repair(struct corr_inquiry *q)
         if (!(incident->events & CORR_TCP_BIT(RETRANSMISSION)) ||
             incident->lost_after == CORR_NONE || !counts(q, incident->flow))
             continue;
-        /* Of a flow that is blocked nothing was repaired. */
+        /* Of a flow that is blocked, or forgotten, nothing was repaired. */
         if (incident->original == CORR_NONE ||
-            corr_result_packet(q->r, incident->original)->fate != CORR_FATE_BLOCKED)
+            (corr_result_packet(q->r, incident->original)->fate != CORR_FATE_BLOCKED &&
+             !q->is_expired[incident->original]))
             add_repair(q, repairs, incident);
     }
     for (unsigned i = 0; i < tcp->stalls->len; i++) {
@@ -271,9 +278,24 @@ void corr_rule_reset(struct corr_inquiry *q)
     }
 }
 
+/* SYN-ACKs between a path's ends, at its point. */
+static void prove_handshakes(const struct corr_inquiry *q, const struct corr_rtt_path *path,
+                             struct corr_insight *insight)
+{
+    for (uint32_t c = 0; c < q->r->n_convs; c++) {
+        const struct corr_conv *conv = corr_result_conv(q->r, c);
+        unsigned flip = q->r->conv_flip[c] & 1;
+        if (conv->point == path->point && conv->proto == 6 &&
+            corr_addr_equal(&conv->end[flip].addr, &path->from) &&
+            corr_addr_equal(&conv->end[!flip].addr, &path->to))
+            corr_insight_prove(insight, corr_tcp_conv_of(corr_layers_tcp(q->r), c)->syn_ack_frame);
+    }
+}
+
 /* A SYN-ACK that was made on the way, or that comes sooner than a ping's answer can. */
 static void tell_nearer(struct corr_inquiry *q, const struct corr_rtt_path *path)
 {
+    struct corr_insight *insight;
     g_autoptr(GString) handshake = g_string_new(NULL), ping = g_string_new(NULL);
     char server[CORR_ADDR_TEXT], client[CORR_ADDR_TEXT];
 
@@ -282,9 +304,8 @@ static void tell_nearer(struct corr_inquiry *q, const struct corr_rtt_path *path
     corr_text_time(path->handshake.min_ns, handshake);
     corr_text_time(path->end.min_ns, ping);
     if (path->verdict == CORR_RTT_VERDICT_NEARER) {
-        struct corr_insight *insight =
-            corr_insight_add(q, CORR_RULE_middlebox, CORR_WEIGHT_NOTE, CORR_CONFIDENCE_PROBABLE,
-                             path->point, CORR_NONE);
+        insight = corr_insight_add(q, CORR_RULE_middlebox, CORR_WEIGHT_NOTE,
+                                   CORR_CONFIDENCE_PROBABLE, path->point, CORR_NONE);
         corr_insight_say(insight,
                          "Handshakes of %s with %s take %s, pings %s: something nearer than the "
                          "server answers the SYN, such as a SYN proxy.",
@@ -292,9 +313,8 @@ static void tell_nearer(struct corr_inquiry *q, const struct corr_rtt_path *path
         corr_insight_filter(insight, "%s == %s && tcp.flags.syn == 1",
                             path->to.len == 4 ? "ip.addr" : "ipv6.addr", server);
     } else if (path->verdict == CORR_RTT_VERDICT_SERVER) {
-        struct corr_insight *insight =
-            corr_insight_add(q, CORR_RULE_slow_accept, CORR_WEIGHT_WARNING,
-                             CORR_CONFIDENCE_PROBABLE, path->point, CORR_NONE);
+        insight = corr_insight_add(q, CORR_RULE_slow_accept, CORR_WEIGHT_WARNING,
+                                   CORR_CONFIDENCE_PROBABLE, path->point, CORR_NONE);
         insight->size = (double)path->handshake.min_ns;
         corr_insight_say(
             insight,
@@ -303,7 +323,10 @@ static void tell_nearer(struct corr_inquiry *q, const struct corr_rtt_path *path
             client, server, handshake->str, ping->str);
         corr_insight_filter(insight, "%s == %s && tcp.flags.syn == 1",
                             path->to.len == 4 ? "ip.addr" : "ipv6.addr", server);
+    } else {
+        return;
     }
+    prove_handshakes(q, path, insight);
 }
 
 void corr_rule_middlebox(struct corr_inquiry *q)

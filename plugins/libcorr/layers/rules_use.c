@@ -50,7 +50,7 @@ static char *client_and_server(const struct corr_inquiry *q, const struct corr_t
     g_autofree char *client = corr_inquiry_host(q, t->conv, t->client);
     g_autofree char *server = corr_inquiry_end(q, t->conv, !t->client);
 
-    return g_strdup_printf("%s > %s", client, server);
+    return g_strdup_printf("%s to %s", client, server);
 }
 
 static void visits_add(const struct corr_inquiry *q, struct visits *v, uint32_t number)

@@ -108,6 +108,9 @@ static void tell_firsts(struct corr_inquiry *q, const struct corr_segment *segme
     corr_text_time(slow.p50, more);
     corr_text_time(rest.p50, usual);
     insight->size = (double)slow.p50;
+    struct corr_insight *delay = corr_inquiry_find(q, CORR_RULE_delay, segment->from, segment->to);
+    if (delay)
+        corr_insight_follows(delay, insight);
     corr_insight_say(
         insight,
         "From %s to %s the first packet of a flow takes %s longer than the rest, which "
@@ -313,7 +316,8 @@ void corr_rule_storm(struct corr_inquiry *q)
             corr_insight_prove(run->insight, corr_store_obs(r->store, run->first)->frame);
             corr_insight_prove(run->insight, obs->frame);
             run->insight->size = STORM_FRAMES - 1;
-            corr_insight_filter(run->insight, "corr.flow == %u", r->conv_flow[conv] + 1);
+            g_autofree char *name = corr_inquiry_quoted(q, obs->point);
+            corr_insight_filter(run->insight, "corr.point == \"%s\" && eth.dst.ig == 1", name);
         }
         if (run->insight && run->n >= STORM_FRAMES)
             run->insight->size++;

@@ -354,10 +354,12 @@ void corr_segments_count_reordered(struct corr_segments *segments, const struct 
                 corr_index_add(index, hash, found);
             }
             struct lane *lane = &g_array_index(lanes, struct lane, found);
-            if (before->obs < lane->highest)
-                row->reordered++;
-            else
+            if (before->obs < lane->highest) {
+                if (row->reordered++ == 0)
+                    row->reordered_frame = corr_result_obs(r, s)->frame;
+            } else {
                 lane->highest = before->obs;
+            }
         }
     }
     corr_index_free(index);

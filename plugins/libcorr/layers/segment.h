@@ -15,10 +15,11 @@ struct corr_segment {
     uint32_t number;   /* index in rows */
     uint32_t from, to; /* points; `to` is CORR_NONE for what was lost after the last point */
     uint64_t packets, lost, missed, reordered, duplicated;
-    GArray *latencies; /* int64_t, nanoseconds */
-    int64_t error_ns;  /* the worst */
-    GArray *raw;       /* struct corr_delay_raw: where the clocks' offset is not known */
-    GArray *windows;   /* raw time differences: smallest per window, see segment.c */
+    uint32_t reordered_frame; /* the first one that was overtaken, as `to` saw it */
+    GArray *latencies;        /* int64_t, nanoseconds */
+    int64_t error_ns;         /* the worst */
+    GArray *raw;              /* struct corr_delay_raw: where the clocks' offset is not known */
+    GArray *windows;          /* raw time differences: smallest per window, see segment.c */
 };
 
 struct corr_segments {
