@@ -4,5 +4,6 @@
 #define TEST_LAYERS_H
 
 void test_layers_rtt(void);
+void test_layers_phases(void);
 
 #endif /* TEST_LAYERS_H */

@@ -299,5 +299,6 @@ int main(int argc, char **argv)
     g_test_add_func("/layers/tcp/missed", missed_by_the_capture);
     g_test_add_func("/layers/tcp/ranges", ranges);
     test_layers_rtt();
+    test_layers_phases();
     return g_test_run();
 }

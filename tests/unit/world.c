@@ -142,7 +142,8 @@ static void packet_bytes(const struct shape *s, GByteArray *out)
         g_byte_array_unref(inner);
     } else {
         for (uint32_t i = 0; i < s->len; i++) {
-            uint8_t byte = content_byte(s->content, s->content_at + i);
+            uint8_t byte = s->bytes != NULL ? ((const uint8_t *)s->bytes)[i]
+                                            : content_byte(s->content, s->content_at + i);
 
             g_byte_array_append(out, &byte, 1);
         }

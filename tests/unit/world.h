@@ -46,6 +46,7 @@ struct shape {
     uint32_t seq, ack, tsval, tsecr;
     uint64_t content;        /* payload: all bytes differ from those of another content ... */
     uint32_t content_at;     /* ... and begin so far into it */
+    const void *bytes;       /* payload instead of content; NULL: content */
     uint32_t len;            /* payload bytes */
     uint32_t frag_at, frag_len; /* frag_len > 0: only these bytes of the IP payload */
     bool frag_more;

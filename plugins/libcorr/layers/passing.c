@@ -190,8 +190,10 @@ static void sighting_add(struct corr_passing *p, const struct corr_packet *packe
         }
         g_array_append_val(pieces, piece);
     }
-    if (obs->tcp_flags & CORR_TCP_SYN)
+    if (obs->tcp_flags & CORR_TCP_SYN) {
         moment_least(&s->syn[piece.dir], obs->time_ns, obs->frame);
+        p->syn_data |= piece.dir == 0 && obs->len > 0;
+    }
     if (obs->tcp_flags & CORR_TCP_RST)
         moment_least(&s->rst[piece.dir], obs->time_ns, obs->frame);
 }

@@ -55,6 +55,7 @@ struct corr_passing {
     struct corr_station *stations; /* by point, then local flow */
     unsigned n_way;                /* stations whose order is known, and that saw both directions */
     unsigned *way;                 /* from the initiator to the other end */
+    bool syn_data;                 /* a SYN of the initiator holds data: in no stretch */
 };
 
 /* Of any flow; only TCP has stretches and handshakes.  Free it. */

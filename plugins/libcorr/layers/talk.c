@@ -164,6 +164,12 @@ static void connect_read(struct corr_talk *talk)
         reset |= p->stations[i].rst[1].frame != 0;
     }
     talk->open = corr_talk_begin(talk, CORR_TRANSACTION_CONNECT);
+    if (p->syn_data) {
+        /* RFC 7413.  What the SYN asks has no place in the stream of bytes that is read here. */
+        corr_build_transaction(talk->b, talk->open)->fast_open = true;
+        corr_build_transaction(talk->b, talk->open)->note =
+            "the SYN held data: what it asked for, and how long that took, is not told";
+    }
     if (!syn_seen(p, 1)) {
         corr_build_transaction(talk->b, talk->open)->note =
             reset ? "refused: the SYN was answered by a reset" : "no answer to the SYN was seen";
@@ -172,6 +178,8 @@ static void connect_read(struct corr_talk *talk)
     }
     if (!corr_talk_phase(talk, talk->open, CORR_PHASE_CONNECT, &chain))
         corr_build_transaction(talk->b, talk->open)->note = "the handshake was seen in parts only";
+    if (p->syn_data)
+        talk->open = CORR_NONE; /* nor is it the connect of what comes later */
 }
 
 static void tcp_read(struct corr_build *b, uint32_t flow)
@@ -207,7 +215,8 @@ static void tcp_read(struct corr_build *b, uint32_t flow)
     if (talk.has_base[0] || talk.has_base[1]) {
         bool http = corr_talk_http(&talk);
 
-        if (!corr_talk_http2(&talk) && !corr_talk_tls(&talk) && !http)
+        /* Who begins in the middle must know by more than turns what belongs to what. */
+        if (!talk.p->syn_data && !corr_talk_http2(&talk) && !corr_talk_tls(&talk) && !http)
             corr_talk_turns(&talk, CORR_TRANSACTION_TCP);
     }
     corr_passing_free(talk.p);

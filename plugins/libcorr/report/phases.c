@@ -191,6 +191,7 @@ static void add_row(const struct corr_phases *phases, uint32_t number,
     set_if(row, C_RETRY, t->tls_retry);
     if (t->tls_group != 0)
         corr_cell_set_count(row, C_GROUP, t->tls_group);
+    set_if(row, C_FAST_OPEN, t->fast_open);
     set_if(row, C_INTERIM, t->interim);
     if (t->dns_tries != 0)
         corr_cell_set_count(row, C_DNS_TRIES, t->dns_tries);

@@ -91,6 +91,7 @@
       "The server asked for another hello: a turn more")                                           \
     X(GROUP,   "tls_retry_group", NULL,      COUNT, COLUMN, NULL,                                  \
       "Key exchange group that it asked for (IANA number)")                                        \
+    X(FAST_OPEN, "fast_open", NULL,          TRUE,  COLUMN, NULL, "The SYN held data: RFC 7413")   \
     X(INTERIM, "waited_for_100", NULL,       TRUE,  COLUMN, NULL,                                  \
       "The request's body waited for 100 (Continue)")                                              \
     X(DNS_TRIES, "dns_retries", NULL,        COUNT, COLUMN, NULL, "Queries that were sent again")  \

@@ -197,6 +197,8 @@ static void append_ends(const struct corr_row *row, GString *out)
         append_fact(text, "early data");
     if (row->cells[C_RETRY].present)
         append_fact(text, "hello retried");
+    if (row->cells[C_FAST_OPEN].present)
+        append_fact(text, "fast open");
     if (row->cells[C_INTERIM].present)
         append_fact(text, "waited for 100 (Continue)");
     if (row->cells[C_DNS_TRIES].present) {
