@@ -61,6 +61,15 @@ static void randomise(struct shape *s, unsigned i, bool back)
         s->seq += RANDOMISED;
 }
 
+/* More points than any table of the engine could have room for by accident. */
+#define MANY 70
+
+static void snat_late(struct shape *s, unsigned i, bool back)
+{
+    if (i == MANY - 3)
+        snat(s, 2, back);
+}
+
 static void snat_and_randomise(struct shape *s, unsigned i, bool back)
 {
     snat(s, i, back);
@@ -122,8 +131,8 @@ static void translated(void (*rewrite)(struct shape *, unsigned, bool), uint32_t
     struct way way;
     struct world *w = net_new(&way);
     struct shape to = tcp(1, 0, outside_dst, outside_port, 0, 0, 0);
-    struct shape from = tcp(2, rewrite == dnat || rewrite == both ? 8080 : outside_port,
-                            inside_src, inside_src == 200 ? 35000 : 5000, 0, 0, 0);
+    struct shape from = tcp(2, rewrite == dnat || rewrite == both ? 8080 : outside_port, inside_src,
+                            inside_src == 200 ? 35000 : 5000, 0, 0, 0);
     uint32_t first;
 
     way.rewrite = rewrite;
@@ -134,6 +143,36 @@ static void translated(void (*rewrite)(struct shape *, unsigned, bool), uint32_t
         g_assert_cmpuint(world_flow(w, i), ==, world_flow(w, first));
     assert_world_field(w, first + 1, nat, NULL);
     assert_world_field(w, first + 3, nat, nat);
+    world_free(w);
+}
+
+/* Seventy points on one way, and a translation three points before its end. */
+static void many(void)
+{
+    struct world *w = world_new();
+    uint32_t points[MANY], first, datagram;
+    struct shape to = tcp(1, 0, 2, 80, 0, 0, 0), from = tcp(2, 80, 200, 35000, 0, 0, 0);
+    struct shape one = udp(1, 5000, 2, 514, 77);
+    struct way way;
+
+    for (unsigned i = 0; i < MANY; i++) {
+        g_autofree char *name = g_strdup_printf("p%02u", i + 1);
+
+        points[i] = world_point(w, name);
+    }
+    way = way_of(points, MANY, US(10));
+    way.rewrite = snat_late;
+    first = tcp_talk(w, &way, 0, 5000, 1000000, 5, &to, &from);
+    one.len = 200;
+    for (unsigned i = 0; i < 5; i++) {
+        one.content++;
+        one.ip_id = (uint16_t)(1000 + i);
+        datagram = walk(w, &way, SEC(1) + MS(i), one, MANY);
+    }
+    world_run(w);
+    assert_matched(w, first, MANY);
+    assert_world_field(w, datagram + MANY - 1, nat, "SNAT 10.0.0.1:5000 -> 10.0.0.200:35000");
+    g_assert_cmpuint(world_packet_of(w, datagram)->n, ==, MANY);
     world_free(w);
 }
 
@@ -317,6 +356,7 @@ void add_link_tests(void)
     g_test_add_func("/match/link/both rewrites joined", both_tcp);
     g_test_add_func("/match/link/a sequence randomiser", randomiser_plain);
     g_test_add_func("/match/link/a sequence randomiser behind a SNAT", randomiser_snat);
+    g_test_add_func("/match/link/seventy points on one way", many);
     g_test_add_func("/match/link/twin clients look alike and are refused", twins);
     g_test_add_func("/match/link/nothing translates multicast, broadcast, link-local",
                     multicast_is_never_translated);

@@ -86,7 +86,7 @@ struct world_frame {
     bool has_packet_id, no_time;
 };
 
-#define WORLD_POINTS 32
+#define WORLD_POINTS 80
 
 struct world {
     struct corr_engine *engine;

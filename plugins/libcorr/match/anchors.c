@@ -8,7 +8,10 @@
 #define SAMPLE_ABOVE 256u
 #define SAMPLE_MASK 15u
 
-/* Local flows in one run that vote pair by pair. */
+/* Local flows that are looked at in one run: two for each point, and more of few points ... */
+#define FLOWS_MIN 64u
+#define FLOWS_MAX 1024u
+/* ... and that vote pair by pair. */
 #define ALL_PAIRS 8u
 
 /* Bits of evidence that an equal anchor is worth. */
@@ -59,10 +62,10 @@ static bool passed_router(const struct corr_work *work, uint32_t i, uint32_t k)
 static void run_vote(struct corr_work *work, GArray *votes, const struct corr_keyed *run, size_t n,
                      uint8_t bits, bool strong)
 {
-    const struct corr_keyed *firsts[64];
-    unsigned k = 0;
+    const struct corr_keyed *firsts[FLOWS_MAX];
+    unsigned most = CLAMP(2 * work->store->points->len, FLOWS_MIN, FLOWS_MAX), k = 0;
 
-    for (size_t i = 0; i < n && k < G_N_ELEMENTS(firsts); i++) {
+    for (size_t i = 0; i < n && k < most; i++) {
         unsigned at = 0;
 
         while (at < k && firsts[at]->conv != run[i].conv)
@@ -70,7 +73,7 @@ static void run_vote(struct corr_work *work, GArray *votes, const struct corr_ke
         if (at == k)
             firsts[k++] = &run[i];
     }
-    if (k < 2 || (!strong && k == G_N_ELEMENTS(firsts)))
+    if (k < 2 || (!strong && k == most))
         return;
     for (unsigned i = 0; !strong && i < k; i++)
         for (unsigned j = 0; j < i; j++)

@@ -396,19 +396,31 @@ static void sightings_index(struct corr_work *work, const GArray *drafts, const 
 #undef FROM
 }
 
+/* Sightings of one cell at one station that nobody can tell apart. */
+struct alike {
+    uint32_t conv, n, frame;
+};
+
+static struct alike *alike_new(const struct corr_result *result)
+{
+    uint32_t most = 0;
+
+    for (uint32_t f = 0; f < result->flows->len; f++)
+        most = MAX(most, corr_result_flow(result, f)->convs->len);
+    return g_new(struct alike, most + 1);
+}
+
 void corr_groups_count(struct corr_work *work)
 {
     struct corr_result *result = work->result;
+    g_autofree struct alike *station = alike_new(result);
 
     g_array_set_size(result->groups, 0);
 
     for (uint32_t i = 0, end; i < work->instances->len; i = end) {
         const struct corr_instance *at = &g_array_index(work->instances, struct corr_instance, i);
         const struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, at->cell);
-        struct {
-            uint32_t conv, n, frame;
-        } station[16];
-        unsigned n = 0;
+        unsigned n = 0, n_members = corr_result_flow(result, cell->flow)->convs->len;
 
         for (end = i; end < work->instances->len &&
                       g_array_index(work->instances, struct corr_instance, end).cell == at->cell;
@@ -423,7 +435,7 @@ void corr_groups_count(struct corr_work *work)
                 continue;
             while (k < n && station[k].conv != conv)
                 k++;
-            if (k == G_N_ELEMENTS(station))
+            if (k == n_members)
                 continue;
             if (k == n) {
                 station[n].conv = conv;
