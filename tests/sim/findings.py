@@ -163,7 +163,9 @@ F12 loss@a>b ambiguous
 F13 nat@fwi>fwo cut@nic cut@sw cut@fwi cut@fwo cut@srv
 F15 loss@pout>srv repair@pout>srv slow_by_loss@pout>srv spurious server@pin
 F16 clock_offset@srv clock_offset@nic
-F17 loss@sw>fwi
+F17 thinned@sw>fwi
+F17b thinned@sw>fwi
+F17c loss@sw>fwi
 F19 *
 F18 slow_by_loss repair@fwi>sw spurious loss@fwi>sw capture_loss@fwo nat@fwi>fwo copies@fwo
 G01 delay queue@fwo>srv

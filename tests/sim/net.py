@@ -204,7 +204,8 @@ class Link(Element):
     """Delay, loss, duplication and reordering between two elements.
 
     delay       nanoseconds, or (direction 0, direction 1)
-    drop        callable(pkt, dir, n) -> cause or None; n counts from 0 per direction
+    drop        callable(pkt, dir, n) -> cause or None; n counts from 0 per direction; "merged":
+                taken out on purpose, which is no loss
     extra       callable(pkt, dir, n) -> additional delay; packets may overtake
     corrupt     callable(pkt, dir, n) -> bool: flip one payload bit
     """
@@ -221,6 +222,8 @@ class Link(Element):
         self.count[dir] += 1
         if self.drop:
             cause = self.drop(pkt, dir, n)
+            if cause == "merged":     # not lost: another one says it, too
+                return
             if cause:
                 self.sim.lost(pkt, self, dir, cause if isinstance(cause, str) else None)
                 return

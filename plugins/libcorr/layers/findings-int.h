@@ -85,6 +85,7 @@ void corr_rule_policer(struct corr_inquiry *q);
 void corr_rule_corruption(struct corr_inquiry *q);
 void corr_rule_rejected(struct corr_inquiry *q);
 void corr_rule_loss(struct corr_inquiry *q);
+void corr_rule_thinned(struct corr_inquiry *q);
 void corr_rule_ttl(struct corr_inquiry *q);
 void corr_rule_loop(struct corr_inquiry *q);
 void corr_rule_delay(struct corr_inquiry *q);

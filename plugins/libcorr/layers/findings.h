@@ -76,6 +76,8 @@
       "Packets refused by policy while others of their flow pass")                                 \
     X(loss,         L3,      corr_rule_loss,                                                       \
       "Packets lost between two points, of unknown cause")                                         \
+    X(thinned,      L3,      corr_rule_thinned,                                                    \
+      "Acknowledgements that are taken out on the way, as later ones replace them")                \
     X(ttl,          L3,      corr_rule_ttl,                                                        \
       "Packets whose time to live ran out")                                                        \
     X(loop,         L3,      corr_rule_loop,                                                       \

@@ -309,7 +309,7 @@ void corr_rule_window(struct corr_inquiry *q)
     for (uint32_t i = 0; i < r->packets->len; i++) {
         const struct corr_packet *p = corr_result_packet(r, i);
         if (p->fate != CORR_FATE_UNDETERMINED || p->drop_before >= r->store->points->len ||
-            !p->reason || !corr_packet_counts(q->mask, i) ||
+            !p->reason || !corr_packet_counts(q->mask, i) || corr_packet_is_thinned(p) ||
             g_str_has_prefix(p->reason, "outage") || !g_str_has_suffix(p->reason, " at"))
             continue;
         g_string_truncate(text, 0);

@@ -219,6 +219,53 @@ void corr_rule_ttl(struct corr_inquiry *q)
          ": their time to live ran out there, as that of probes (traceroute, mtr) does.");
 }
 
+/* One note per place. */
+void corr_rule_thinned(struct corr_inquiry *q)
+{
+    const struct corr_result *r = q->r;
+    uint32_t n_points = r->store->points->len;
+    g_autofree uint32_t *place = g_new0(uint32_t, r->packets->len + 1); /* p * n + q, from 1 */
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+    for (uint32_t i = 0; i < r->packets->len; i++) {
+        const struct corr_packet *p = corr_result_packet(r, i);
+        bool known = false;
+
+        if (!corr_packet_is_thinned(p) || !corr_packet_counts(q->mask, i))
+            continue;
+        place[i] = corr_sighting_point(r, corr_result_sighting(r, p->drop_after)) * n_points +
+                   p->drop_before + 1;
+        for (guint k = 0; k < places->len; k++)
+            known |= g_array_index(places, uint32_t, k) == place[i];
+        if (!known)
+            g_array_append_val(places, place[i]);
+    }
+    for (guint k = 0; k < places->len; k++) {
+        uint32_t at = g_array_index(places, uint32_t, k), after = (at - 1) / n_points;
+        uint32_t before = (at - 1) % n_points, n = 0;
+        g_autofree char *name = corr_inquiry_quoted(q, before);
+        struct corr_insight *insight = corr_insight_add(q, CORR_RULE_thinned, CORR_WEIGHT_NOTE,
+                                                        CORR_CONFIDENCE_PROBABLE, after, before);
+
+        for (uint32_t i = 0; i < r->packets->len; i++) {
+            const struct corr_packet *p = corr_result_packet(r, i);
+
+            if (place[i] != at)
+                continue;
+            n++;
+            corr_insight_prove(insight,
+                               corr_result_obs(r, corr_result_sighting(r, p->drop_after))->frame);
+        }
+        insight->size = n;
+        corr_insight_filter(insight, "corr.undetermined == \"" CORR_THINNED " %s\"", name);
+        corr_insight_say(insight,
+                         "%u acknowledgements without data were taken out between %s and %s, where "
+                         "later ones said the same: a cable modem or radio link does so to save "
+                         "its uplink. Not counted as lost.",
+                         n, corr_inquiry_point(q, after), corr_inquiry_point(q, before));
+    }
+}
+
 /* "TCP 10.0.0.1:5 > 10.0.0.2:80" of a packet at its first sighting. */
 static void append_flow(const struct corr_inquiry *q, uint32_t packet, GString *text)
 {

@@ -313,6 +313,15 @@ static inline bool corr_packet_is_matched(const struct corr_result *r, const str
     return false;
 }
 
+/* The reason of an undetermined fate that is known in all but name: a later acknowledgement took
+ * this one's place. */
+#define CORR_THINNED "ack filtered at"
+
+static inline bool corr_packet_is_thinned(const struct corr_packet *p)
+{
+    return p->fate == CORR_FATE_UNDETERMINED && g_strcmp0(p->reason, CORR_THINNED) == 0;
+}
+
 static inline bool corr_fate_is_drop(unsigned fate)
 {
     return fate == CORR_FATE_CONFIRMED || fate == CORR_FATE_PROBABLE || fate == CORR_FATE_BLOCKED;

@@ -25,7 +25,7 @@
  */
 #define TURNS 4u
 /* Turns are too regular by so many standard deviations. */
-#define REGULAR 4.0
+#define REGULAR 3.0
 
 /* One packet on its way from a to b, past x or by it. */
 struct event {
@@ -207,11 +207,19 @@ static bool delay_differs(const struct event *events, uint32_t n)
            median(other, n_other) > MAX(DELAY_NS, DELAY_NOISE * typical);
 }
 
+bool corr_skips_regular(uint32_t turns, uint32_t chances, double share, double deviations)
+{
+    double turn = 2 * share * (1 - share);
+
+    /* The standard deviation of the number of runs (Wald and Wolfowitz). */
+    return turns - chances * turn > deviations * turn * sqrt((double)chances) && chances >= SOME;
+}
+
 /* Turns between both kinds: how many, and of how many that chance would let be so. */
 static bool too_regular(struct event *events, uint32_t n, uint32_t n_by)
 {
     uint32_t turns = 0, chances = 0;
-    double share = (double)n_by / n, turn = 2 * share * (1 - share);
+    double share = (double)n_by / n;
 
     flow_sort(events, n);
     for (uint32_t i = 1; i < n; i++)
@@ -219,9 +227,7 @@ static bool too_regular(struct event *events, uint32_t n, uint32_t n_by)
             chances++;
             turns += events[i].by != events[i - 1].by;
         }
-    /* Neighbouring turns depend on each other: this variance is an upper bound. */
-    return (double)turns - chances * turn > REGULAR * turn * sqrt((double)chances) &&
-           chances >= SOME;
+    return corr_skips_regular(turns, chances, share, REGULAR);
 }
 
 /* Events of one triple, by time. */

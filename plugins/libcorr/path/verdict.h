@@ -7,6 +7,7 @@
  *     skips.c     passed a point unseen: missed by its capture, or another way?
  *     forks.c     several ways on: which one should it have taken?
  *     doubt.c     what the next point's own capture loss explains is no loss
+ *     thinned.c   acknowledgements taken out on purpose
  *     branch.c    multicast: the branches of a tree, each by itself
  *     ends.c      before the first point, after the last one, made on the way
  *     cause.c     why: damaged, too long, a full queue, a policer
@@ -40,6 +41,12 @@ void corr_skips_find(struct corr_judge *j);
 
 /* Do packets that go from a to b without being seen at x take another way than those seen there? */
 bool corr_skips_bypass(const struct corr_judge *j, uint32_t a, uint32_t x, uint32_t b);
+
+/* Of two kinds of packets, one with this share: are so many turns from one kind to the other, of so
+ * many neighbours, too regular for chance, by so many standard deviations? */
+bool corr_skips_regular(uint32_t turns, uint32_t chances, double share, double deviations);
+
+void corr_thinned_find(struct corr_judge *j);
 
 void corr_forks_find(struct corr_judge *j);
 

@@ -334,13 +334,14 @@ void corr_build_drops(const struct corr_result *r, const struct corr_frame_set *
     g_autoptr(GArray) lost = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     g_autoptr(GHashTable) reasons = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autoptr(GString) text = g_string_new(NULL);
-    uint64_t undetermined = 0;
+    uint64_t undetermined = 0, thinned = 0;
 
     for (uint32_t i = 0; i < r->packets->len; i++) {
         const struct corr_packet *p = corr_result_packet(r, i);
         if (!corr_packet_counts(mask, i))
             continue;
-        if (p->fate == CORR_FATE_UNDETERMINED) {
+        thinned += corr_packet_is_thinned(p);
+        if (p->fate == CORR_FATE_UNDETERMINED && !corr_packet_is_thinned(p)) {
             g_string_truncate(text, 0);
             corr_text_reason(r, p, text);
             unsigned count = GPOINTER_TO_UINT(g_hash_table_lookup(reasons, text->str));
@@ -373,6 +374,12 @@ void corr_build_drops(const struct corr_result *r, const struct corr_frame_set *
     add_groups(r, frames, out);
     add_upstream(r, mask, out);
     note_undetermined(reasons, undetermined, out);
+    if (thinned)
+        corr_report_note(out,
+                         "Not counted as lost: %" G_GUINT64_FORMAT
+                         " acknowledgements that something on the way took out, as later ones said "
+                         "the same.",
+                         thinned);
 }
 
 CORR_TABLE_DEFINE(drops, "Lost packets", "lost packets: where, how sure, why, and what proves it",
