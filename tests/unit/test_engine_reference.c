@@ -15,7 +15,7 @@
 #include "test_engine.h"
 #include "world.h"
 
-#define SEEDS 200
+#define SEEDS 240
 #define MAX_PACKETS 400
 
 struct sent {

@@ -450,8 +450,6 @@ static void copies_mark(struct corr_work *work, const struct corr_cell *cell, st
         bool numbers = numbered(obs);
         uint32_t run;
 
-        if (counting && numbers)
-            at->numbered++;
         if (i == 0 || conv[members[i - 1]] != conv[members[i]] ||
             work->duplicate[members[i]] != CORR_NONE)
             continue;
@@ -507,6 +505,9 @@ void corr_cells_build(struct corr_work *work)
     cells_order(work);
     work->duplicate = g_new(uint32_t, work->store->obs->len + 1);
     memset(work->duplicate, 0xff, sizeof *work->duplicate * (work->store->obs->len + 1));
+    for (uint32_t i = 0; i < work->store->obs->len; i++) /* not by cell: a frame may be in many */
+        points[corr_store_obs(work->store, i)->point].numbered +=
+            work->head[i] == CORR_NONE && numbered(corr_store_obs(work->store, i));
     for (uint32_t c = 0; c < work->cells->len; c++) {
         const struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, c);
 
