@@ -22,7 +22,7 @@ from answer import Tshark  # noqa: E402
 from generate import generate, load  # noqa: E402
 from variants import VARIANTS, Merged, Variant, one_frame_lost  # noqa: E402
 
-SCENARIOS = "A02 B01 B10 C03 C08 C12 E01 E06 E09 E14 E18 F07 F09".split()
+SCENARIOS = "A02 B01 B10 C03 C08 C12 E01 E06 E09 E14 E18 E29 F07 F09 K07 K12".split()
 SAMPLE = "sample"
 
 # (scenario, variant) -> (what may differ, why): printed, and refused once it is equal.

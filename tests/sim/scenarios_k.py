@@ -301,3 +301,29 @@ def k14(seed):
     after(net, "c").drop = lambda pkt, d, n: any(f(pkt, d, n) for f in drops)
     t_conns(net, 20, 15, 1000, gap=70 * MS, ts=False)
     return net.finish()
+
+
+@scenario("F20", "scale: 16 points, five stages, all kinds of traffic; tests/bench has the millions",
+          nat=80)
+def f20(seed):
+    """What is exact for thousands of frames must be for tens of thousands."""
+    names = ["p%02d" % i for i in range(16)]
+    layout = []
+    for i, name in enumerate(names):
+        if i == 5:
+            layout.append(box(lambda sim: Nat(sim, ("p04", "p05"), "pat",
+                                              outbound=pat_rule(sim, PUBLIC)), random_ipid))
+        elif i == 10:
+            layout.append(box(lambda sim: seq_randomizer(sim, ("p09", "p10"))))
+        elif i:
+            layout += ["router", (100 + 37 * i) * US]
+        layout.append(name)
+    clocks = {n: dict(offset=(i * 7919 % 4001 - 2000) * MS, drift_ppb=(i * 31 % 81 - 40) * 1000)
+              for i, n in enumerate(names)}
+    net = build(seed, layout, clocks=clocks, **V4)
+    net.client.ttl = net.server.ttl = 128
+    lost = set(range(40, 9000, 211))
+    after(net, "p07").drop = lambda pkt, d, n: d == 1 and n in lost
+    t_conns(net, 60, 8, 900, gap=25 * MS)
+    udp_flows(net, 20, 8)
+    return net.finish()

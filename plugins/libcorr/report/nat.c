@@ -43,6 +43,7 @@ struct stage {
     uint32_t flow;
     uint32_t from, to;
     uint32_t first_frame, last_frame;
+    int64_t from_ns, to_ns; /* its first packet, by the clocks of both points */
     uint64_t packets;
     uint64_t votes; /* packets that were seen just at these two points */
     struct corr_tuple before, after;
@@ -94,7 +95,10 @@ static GPtrArray *collect(const struct corr_result *r, const uint8_t *mask)
             stage->before = p->dir ? corr_tuple_reversed(&tb) : ta;
             stage->after = p->dir ? corr_tuple_reversed(&ta) : tb;
             stage->first_frame = MIN(a->frame, b->frame);
+            stage->from_ns = stage->to_ns = INT64_MAX;
         }
+        stage->from_ns = MIN(stage->from_ns, p->dir ? b->time_ns : a->time_ns);
+        stage->to_ns = MIN(stage->to_ns, p->dir ? a->time_ns : b->time_ns);
         stage->first_frame = MIN(stage->first_frame, MIN(a->frame, b->frame));
         stage->last_frame = MAX(stage->last_frame, MAX(a->frame, b->frame));
         stage->votes = stage->packets;
@@ -114,7 +118,10 @@ static int compare_tuples(const struct corr_tuple *a, const struct corr_tuple *b
     return order ? order : compare_ends(a->dst, b->dst);
 }
 
-/* By flow, endpoints, then the pair of points that most packets saw. */
+/*
+ * By flow, endpoints, then the pair of points that most packets saw; of branches that share
+ * the packets evenly the one that saw the first, by the clock of the point that they share.
+ */
 static int compare_stages(const void *a, const void *b)
 {
     const struct stage *x = *(struct stage *const *)a, *y = *(struct stage *const *)b;
@@ -127,6 +134,10 @@ static int compare_stages(const void *a, const void *b)
         return order;
     if (x->votes != y->votes)
         return x->votes > y->votes ? -1 : 1;
+    if (x->to == y->to && x->to_ns != y->to_ns)
+        return x->to_ns < y->to_ns ? -1 : 1;
+    if (x->from == y->from && x->from_ns != y->from_ns)
+        return x->from_ns < y->from_ns ? -1 : 1;
     if (x->from != y->from)
         return x->from < y->from ? -1 : 1;
     return x->to < y->to ? -1 : x->to > y->to;
