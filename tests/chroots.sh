@@ -3,6 +3,7 @@
 # Other Debian releases in folders of their own, for their Wireshark.  To be sourced after lib.sh.
 #
 #     corr_chroot_need trixie        makes it at first need (root, network; minutes), else skips the test
+#     corr_chroot_build trixie [--target ...]   for its Wireshark; false if the build fails
 #     corr_chroot_run trixie CMD...  runs CMD in it, as root
 #     corr_chroot_as_user trixie CMD...   likewise, as nobody with a home: Wireshark ignores plug-in
 #                                    folders for root
@@ -107,6 +108,14 @@ corr_chroot_run() {
     local suite=$1
     shift
     corr_chroot_enter "$CORR_CHROOTS/$suite" "$@"
+}
+
+corr_chroot_build() {
+    local suite=$1
+    shift
+    corr_chroot_run "$suite" cmake -S /corr/source -B /corr/build -G Ninja -DCORR_WERROR=ON \
+        -DCMAKE_BUILD_TYPE=RelWithDebInfo &&
+        corr_chroot_run "$suite" cmake --build /corr/build "$@"
 }
 
 corr_chroot_as_user() {

@@ -21,7 +21,8 @@ CORR_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libglib2.0-dev libxxha
 CORR_PACKAGES_TEST="clang shellcheck debootstrap dpkg-dev zstd lz4 xz-utils
     iproute2 ethtool nftables conntrack tcpdump
     iputils-ping curl openssl nginx-light dnsmasq-base bind9-dnsutils
-    wireshark xvfb openbox xdotool xclip imagemagick tesseract-ocr"
+    wireshark xvfb openbox xdotool xclip imagemagick
+    dbus-daemon at-spi2-core python3-gi gir1.2-atspi-2.0"
 
 CORR_PROGRAM=${0##*/}
 CORR_VERBOSE=${CORR_VERBOSE:-}

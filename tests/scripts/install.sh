@@ -29,10 +29,10 @@ done
 for script in corr-capture corr-merge; do
     has files "^\\./usr/share/bash-completion/completions/$script\$"
 done
-for file in colorfilters dfilter_buttons io_graphs preferences; do
+for file in colorfilters dfilter_buttons io_graphs preferences recent; do
     has files "^\\./usr/share/wireshark/profiles/Correlation/$file\$"
 done
-[ "$(wc -l <"$T/files")" -eq 16 ] || fail "more or less than sixteen files: $(cat "$T/files")"
+[ "$(wc -l <"$T/files")" -eq 17 ] || fail "more or less than seventeen files: $(cat "$T/files")"
 
 title "the plug-ins: in the folder from which the installed Wireshark takes its own"
 folder=$(tshark -G folders 2>/dev/null | sed -nE 's/^Global Plugins:[[:space:]]*//p')

@@ -18,9 +18,7 @@ expect 0 inside tshark --version
 has out "^TShark \\(Wireshark\\) $wireshark\\."
 
 title "builds there, warnings are errors"
-expect 0 inside cmake -S /corr/source -B /corr/build -G Ninja -DCORR_WERROR=ON \
-    -DCMAKE_BUILD_TYPE=RelWithDebInfo
-expect 0 inside cmake --build /corr/build
+expect 0 corr_chroot_build "$release"
 [ "$failures" -eq 0 ] || { grep -E 'error|warning' "$T/out" | head -n 20; finish; }
 
 title "unit tests, tshark with the plug-ins, README's examples, installation"
