@@ -14,6 +14,7 @@ SHARP = 1.5
 SOFTWARE_NS = 20_000    # software time stamps are off by so much
 ROUNDING_NS = 2000
 MOMENTS = (0, 0.5, 1)   # of the time that both points cover
+DRIFT_PPM = 5           # one-way traffic shows drift to within this
 SLEW = 500e-6           # a bend shows once the clock is off by the bound
 PACKETS = 20            # of each direction, between two bends: fewer show no drift
 
@@ -147,12 +148,25 @@ class Judge:
             if trip is None:
                 if "offset_s" in clock:
                     self.complain("clock %s: nobody can know its offset", row["name"])
+                self.judge_drift(row["name"], clock, p, q)
                 continue
             if "offset_s" not in clock or not clock.get("pieces"):
                 self.complain("clock %s: no offset, %s", row["name"], clock.get("status"))
                 continue
             self.judge_offsets(row["name"], clock, p, q, trip)
             self.judge_pieces(row["name"], clock["pieces"], p, q, trip)
+
+    def judge_drift(self, name, clock, p, q):
+        """Packets in one direction show it, unless chance hides it."""
+        clocks = self.clocks
+        low, high = clocks.overlap(p, q)
+        if high - low < SEC or clocks.bends(p, q):
+            return
+        true = (clocks.offset(q, p, high) - clocks.offset(q, p, low)) / (high - low) * 1e6
+        for piece in clock.get("pieces", ()):
+            if abs(piece.get("drift_ppm", true) - true) > DRIFT_PPM:
+                self.complain("clock %s: drift %.2f ppm, truth %.2f", name, piece["drift_ppm"],
+                              true)
 
     def judge_offsets(self, name, clock, p, q, trip):
         clocks, ref = self.clocks, self.clocks.points[p]

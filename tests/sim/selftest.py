@@ -129,6 +129,11 @@ def offset_invented(answer):
     clock(answer).update(status="bounded", offset_s=0, error_s=1, at_s=1)
 
 
+@mutation("E21")
+def one_way_drift_wrong(answer):
+    clock(answer)["pieces"] = [{"from_s": 0, "to_s": 2, "drift_ppm": 80}]
+
+
 @mutation("A05", "E23")
 def offset_withheld(answer):
     clock(answer).update(status="unknown")

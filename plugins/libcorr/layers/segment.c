@@ -74,7 +74,7 @@ struct corr_segment *corr_segment_get(struct corr_segments *segments, uint32_t f
         segment->from = from;
         segment->to = to;
         segment->latencies = g_array_new(FALSE, FALSE, sizeof(int64_t));
-        segment->raw = g_array_new(FALSE, FALSE, sizeof(struct corr_delay_raw));
+        segment->raw = g_array_new(FALSE, FALSE, sizeof(struct corr_delay));
         segment->windows = g_array_new(FALSE, FALSE, sizeof(struct window));
         g_ptr_array_add(segments->rows, segment);
         g_hash_table_insert(segments->index, key, segment);
@@ -121,7 +121,7 @@ void corr_segments_add(struct corr_segments *segments, const struct corr_result 
             g_array_append_val(segment->latencies, latency.ns);
             segment->error_ns = MAX(segment->error_ns, latency.error_ns);
         } else {
-            struct corr_delay_raw raw = {before->time_ns, now->time_ns - before->time_ns};
+            struct corr_delay raw = {before->time_ns, now->time_ns - before->time_ns};
             g_array_append_val(segment->raw, raw);
         }
     }
@@ -198,52 +198,23 @@ bool corr_percentiles(GArray *latencies, struct corr_percentiles *out)
     return true;
 }
 
-static int compare_raw(const void *a, const void *b)
-{
-    const struct corr_delay_raw *x = a, *y = b;
-    if (x->t_ns != y->t_ns)
-        return x->t_ns < y->t_ns ? -1 : 1;
-    return x->d_ns < y->d_ns ? -1 : x->d_ns > y->d_ns;
-}
-
-/* How far `c` lies above the line through `a` and `b`, times their distance; sign matters. */
-static double above(const struct corr_delay_raw *a, const struct corr_delay_raw *b,
-                    const struct corr_delay_raw *c)
-{
-    return (double)(c->d_ns - a->d_ns) * (double)(b->t_ns - a->t_ns) -
-           (double)(b->d_ns - a->d_ns) * (double)(c->t_ns - a->t_ns);
-}
-
 bool corr_segment_variation(const struct corr_segment *segment, int64_t *p95_ns)
 {
-    g_autoptr(GArray) raw =
-        g_array_sized_new(FALSE, FALSE, sizeof(struct corr_delay_raw), segment->raw->len);
+    uint32_t n = segment->raw->len;
+    g_autofree struct corr_delay *all = g_memdup2(segment->raw->data, sizeof *all * n);
     g_autoptr(GArray) over = g_array_new(FALSE, FALSE, sizeof(int64_t));
     struct corr_percentiles l;
-    uint32_t n = 0, at = 0;
+    struct corr_delay edge[2];
+    double slope;
 
-    if (segment->raw->len < 2)
+    if (n < 2)
         return false;
-    g_array_append_vals(raw, segment->raw->data, segment->raw->len);
-    g_array_sort(raw, compare_raw);
-    struct corr_delay_raw *all = (struct corr_delay_raw *)(void *)raw->data;
-    g_autofree struct corr_delay_raw *hull = g_new(struct corr_delay_raw, raw->len);
-    for (unsigned i = 0; i < raw->len; i++) {
-        while (n > 1 && above(&hull[n - 2], &all[i], &hull[n - 1]) >= 0)
-            n--;
-        hull[n++] = all[i];
-    }
-    /* The edge below the middle has most packets to rest on. */
-    int64_t middle = all[0].t_ns + (all[raw->len - 1].t_ns - all[0].t_ns) / 2;
-    while (at + 2 < n && hull[at + 1].t_ns < middle)
-        at++;
-    double slope = n > 1 && hull[at + 1].t_ns > hull[at].t_ns
-                       ? (double)(hull[at + 1].d_ns - hull[at].d_ns) /
-                             (double)(hull[at + 1].t_ns - hull[at].t_ns)
-                       : 0;
-    for (unsigned i = 0; i < raw->len; i++) {
+    corr_delays_sort(all, n);
+    corr_hull_edge(all, n, edge);
+    slope = corr_hull_slope(edge);
+    for (uint32_t i = 0; i < n; i++) {
         int64_t d =
-            all[i].d_ns - hull[at].d_ns - (int64_t)(slope * (double)(all[i].t_ns - hull[at].t_ns));
+            all[i].d_ns - edge[0].d_ns - (int64_t)(slope * (double)(all[i].t_ns - edge[0].t_ns));
         g_array_append_val(over, d);
     }
     corr_percentiles(over, &l);

@@ -3,12 +3,8 @@
 #ifndef CORR_SEGMENT_H
 #define CORR_SEGMENT_H
 
+#include "path/hull.h"
 #include "path/result.h"
-
-/* When a packet passed `from`, and how much later, by the other clock, `to`. */
-struct corr_delay_raw {
-    int64_t t_ns, d_ns;
-};
 
 /* What packets did between `from` and `to`, in this direction. */
 struct corr_segment {
@@ -18,7 +14,7 @@ struct corr_segment {
     uint32_t reordered_frame; /* the first one that was overtaken, as `to` saw it */
     GArray *latencies;        /* int64_t, nanoseconds */
     int64_t error_ns;         /* the worst */
-    GArray *raw;              /* struct corr_delay_raw: where the clocks' offset is not known */
+    GArray *raw;              /* struct corr_delay: where the clocks' offset is not known */
     GArray *windows;          /* raw time differences: smallest per window, see segment.c */
 };
 

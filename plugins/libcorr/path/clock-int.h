@@ -44,6 +44,8 @@ struct corr_clock_part {
     uint32_t n_upper, n_lower;
     struct corr_corridor corridor;
     int64_t bend_ns; /* by how much the clock may leave the corridor, should it not run straight */
+    bool has_drift;  /* one-way traffic shows the drift, if no more */
+    double drift_ppm;
 };
 
 struct corr_clock_pair {

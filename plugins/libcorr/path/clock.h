@@ -31,8 +31,7 @@ bool corr_clock_times(const struct corr_clock *clock, uint32_t point, int64_t *f
 bool corr_clock_is_shared(const struct corr_clock *clock, uint32_t p, uint32_t q);
 
 /* A point's clock was set, or began or ceased to be slewed, within these of its own times. */
-bool corr_clock_is_set(const struct corr_result *r, uint32_t point, int64_t from_ns,
-                       int64_t to_ns);
+bool corr_clock_is_set(const struct corr_result *r, uint32_t point, int64_t from_ns, int64_t to_ns);
 
 /* Appends the piece that the user's settings, or a shared clock, make of q's clock
  * against p's; false: none. */

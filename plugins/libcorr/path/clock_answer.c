@@ -187,8 +187,8 @@ static void drift_piece(const struct corr_clock_part *part, GArray *pieces)
     double slow, fast;
 
     corr_corridor_drift(&part->corridor, &slow, &fast);
-    piece.has_drift = fast - slow < 200;
-    piece.drift_ppm = (slow + fast) / 2;
+    piece.has_drift = part->has_drift || fast - slow < 200;
+    piece.drift_ppm = part->has_drift ? part->drift_ppm : (slow + fast) / 2;
     g_array_append_val(pieces, piece);
 }
 
@@ -263,7 +263,7 @@ static void pieces_turn(GArray *pieces)
         piece->from_ns += piece->offset_ns - half;
         piece->to_ns += piece->offset_ns + half;
         piece->offset_ns = -piece->offset_ns;
-        piece->drift_ppm = -piece->drift_ppm / (1 + run);
+        piece->drift_ppm = 0 - piece->drift_ppm / (1 + run);
     }
 }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One pair of points: corridors between steps, and signs of steps that nobody knows yet. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "path/clock-int.h"
+#include "path/hull.h"
 
 /* So many packets that contradict a corridor are a clock that was set; fewer are errors. */
 #define STEP_EVIDENCE 5u
@@ -18,6 +20,8 @@
 #define HARMLESS 50
 /* Packets there and back are near if drift changes less than such a part of their round trip. */
 #define NEAR 16
+/* The drift that one-way traffic shows is believed if its halves agree to within this, ppm. */
+#define DRIFT_AGREES 5.0
 /* So many of them may have a clock set between them. */
 #define BETWEEN 2
 /* Moments at which a corridor's width is looked at. */
@@ -457,6 +461,36 @@ int64_t corr_clock_misfit(struct corr_clock_sample **all, uint32_t n, int64_t sl
     return beyond_ns + bend_find(&corridor, all, n, slack_ns);
 }
 
+/*
+ * Traffic in one direction shows how the clocks drift: the line below its delays.  Each half of
+ * the time must show the same, else it is chance, or the way has changed.
+ */
+static void part_drift(struct corr_clock_part *part, struct corr_clock_sample **all, uint32_t n)
+{
+    g_autofree struct corr_delay *delays = g_new(struct corr_delay, n);
+    double ppm[3];
+    uint32_t half = 0;
+
+    if (n < 2 * SIDE_MIN)
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        delays[i] = (struct corr_delay){all[i]->t_ns, all[i]->upper ? all[i]->d_ns : -all[i]->d_ns};
+    corr_delays_sort(delays, n);
+    while (delays[half].t_ns < delays[0].t_ns + (delays[n - 1].t_ns - delays[0].t_ns) / 2)
+        half++;
+    for (unsigned i = 0; i < 3; i++) {
+        struct corr_delay edge[2];
+        uint32_t from = i == 2 ? half : 0, to = i == 1 ? half : n;
+
+        if (to - from < SIDE_MIN || !corr_hull_edge(delays + from, to - from, edge))
+            return;
+        ppm[i] = corr_hull_slope(edge) * (all[0]->upper ? 1e6 : -1e6);
+    }
+    part->has_drift =
+        fabs(ppm[1] - ppm[0]) <= DRIFT_AGREES && fabs(ppm[2] - ppm[0]) <= DRIFT_AGREES;
+    part->drift_ppm = ppm[0];
+}
+
 static struct corr_clock_part *part_get(struct corr_clock_pair *pair,
                                         const struct corr_clock_sample *sample,
                                         const uint32_t epoch[2])
@@ -518,6 +552,8 @@ void corr_clock_pair_fit(struct corr_clock *clock, uint32_t p, uint32_t q, GArra
             part->n_lower += !all[k]->upper;
         }
         /* Samples that no line respects count here: they may be what shows the step. */
+        if ((part->n_upper == 0) != (part->n_lower == 0))
+            part_drift(part, all, n);
         part->bend_ns = bend_find(&part->corridor, all, n, pair->slack_ns);
         if (!changed && part->bend_ns > 0)
             hidden_event(p, q, all, n, pair->slack_ns, events);

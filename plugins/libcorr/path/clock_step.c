@@ -134,8 +134,7 @@ static int explain(const struct corr_clock *clock, const GArray *events, const b
     return others_see(clock, main, point);
 }
 
-bool corr_clock_is_set(const struct corr_result *r, uint32_t point, int64_t from_ns,
-                       int64_t to_ns)
+bool corr_clock_is_set(const struct corr_result *r, uint32_t point, int64_t from_ns, int64_t to_ns)
 {
     const GArray *steps = r->clock == NULL ? NULL : r->clock->steps[r->clock->rank[point]];
 

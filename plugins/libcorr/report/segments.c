@@ -91,8 +91,8 @@ static void note_list(struct corr_report_table *out, GPtrArray *list, const char
     corr_report_note(out, "%s%s%s", before, text, after);
 }
 
-/* Packets that passed points in an order that nobody knows, and where. */
-static void note_unordered(const struct corr_result *r, const uint8_t *mask,
+/* Packets that passed points in an order that nobody knows, and where; false: there are none. */
+static bool note_unordered(const struct corr_result *r, const uint8_t *mask,
                            struct corr_report_table *out)
 {
     g_autofree uint32_t *at = g_new0(uint32_t, r->store->points->len + 1);
@@ -123,6 +123,7 @@ static void note_unordered(const struct corr_result *r, const uint8_t *mask,
                   ". Traffic in one direction, on one link, shows none; give the order in the "
                   "preferences.");
     }
+    return points->len > 0;
 }
 
 void corr_build_segments(const struct corr_result *r, const struct corr_frame_set *frames,
@@ -175,8 +176,8 @@ void corr_build_segments(const struct corr_result *r, const struct corr_frame_se
               ". The round trip needs no clock.");
     note_list(out, withheld, "No latency, as the clocks cannot be compared: ",
               ". tshark -z corr,points says why.");
-    note_unordered(r, mask, out);
-    if (segments->rows->len == 0 && r->packets->len > 0)
+    bool unordered = note_unordered(r, mask, out);
+    if (segments->rows->len == 0 && r->packets->len > 0 && !unordered)
         corr_report_note(out, "No packet is known to have passed two points. tshark -z corr,points "
                               "says why, and what helps.");
     corr_segments_free(segments);
