@@ -193,6 +193,10 @@ _Static_assert(CORR_FIELD_COUNT <= 62, "a field's bit is taken by CORR_WANT_SUMM
       "Retransmission of a segment that was lost in sight")                                        \
     X(ambiguous,      NOTE, ASSUMPTION, "corr.expert.ambiguous",                                   \
       "Equal packets: nobody could tell which of them this frame shows")                           \
+    X(finding,        WARN, SEQUENCE,   "corr.expert.finding",                                     \
+      "Finding: something is wrong")                                                               \
+    X(insight,        NOTE, SEQUENCE,   "corr.expert.insight",                                     \
+      "Finding: worth knowing")                                                                    \
     X(care,           NOTE, ASSUMPTION, "corr.expert.care",                                        \
       "Capture point to be used with care")                                                        \
     X(distrust,       WARN, ASSUMPTION, "corr.expert.distrust",                                    \

@@ -451,8 +451,10 @@ void corr_view_prepare(const struct corr_result *result, uint64_t wanted)
         corr_layers_tcp(result);
     if (wanted & CORR_WANT_PHASES)
         corr_layers_phases(result);
-    if (wanted & CORR_WANT_FINDINGS)
+    if (wanted & CORR_WANT_FINDINGS) {
         corr_layers_verdicts(result);
+        corr_layers_findings(result);
+    }
 }
 
 uint64_t corr_view_prepared(const struct corr_result *result)
@@ -463,7 +465,7 @@ uint64_t corr_view_prepared(const struct corr_result *result)
         not_yet |= CORR_WANT_TCP | CORR_WANT_FINDINGS;
     if (!corr_layers_has_phases(result))
         not_yet |= CORR_WANT_PHASES;
-    if (!corr_layers_has_verdicts(result))
+    if (!corr_layers_has_verdicts(result) || !corr_layers_has_findings(result))
         not_yet |= CORR_WANT_FINDINGS;
     return ~not_yet;
 }

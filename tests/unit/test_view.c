@@ -100,7 +100,7 @@ static void look(const struct builder *b, uint32_t frame, struct corr_view *view
         g_assert_cmpstr(text_, ==, expected);                                                      \
     } while (0)
 
-/* Findings about the packet; those about its point are of no interest here. */
+/* Findings about the packet; those about its point, or the whole, are of no interest here. */
 static const struct corr_finding *find(const struct corr_view *view, unsigned *n)
 {
     const struct corr_finding *found = NULL;
@@ -109,7 +109,8 @@ static const struct corr_finding *find(const struct corr_view *view, unsigned *n
     for (unsigned i = 0; i < view->findings->len; i++) {
         const struct corr_finding *finding = &g_array_index(view->findings, struct corr_finding, i);
 
-        if (finding->kind == CORR_FINDING_care || finding->kind == CORR_FINDING_distrust)
+        if (finding->kind == CORR_FINDING_care || finding->kind == CORR_FINDING_distrust ||
+            finding->kind == CORR_FINDING_finding || finding->kind == CORR_FINDING_insight)
             continue;
         found = finding;
         ++*n;
@@ -134,6 +135,18 @@ static void assert_finding(const struct corr_view *view, enum corr_finding_kind 
     g_assert_cmpuint(n, ==, 1);
     g_assert_cmpint(finding->kind, ==, kind);
     g_assert_cmpstr(finding->sentence, ==, sentence);
+}
+
+/* The frame that proves a finding of the table `findings` tells it, too. */
+static void assert_told(const struct corr_view *view, const char *begin)
+{
+    for (unsigned i = 0; i < view->findings->len; i++) {
+        const struct corr_finding *finding = &g_array_index(view->findings, struct corr_finding, i);
+
+        if (finding->kind == CORR_FINDING_finding && g_str_has_prefix(finding->sentence, begin))
+            return;
+    }
+    g_assert_not_reached();
 }
 
 static void test_unsettled_shows_the_point_only(void)
@@ -272,6 +285,7 @@ static void test_losses(void)
     assert_field(view, drop_evidence, "5");
     assert_finding(view, CORR_FINDING_lost_probably,
                    "packet 1 after wan, before server; cause: mtu; frame 5 proves it");
+    assert_told(view, "L3, wan > server: 1 ");
     g_assert_true(g_str_has_suffix(view->summary, ", dropped before server (probable)"));
     look(&b, 2, view);
     assert_field(view, dropped, NULL);

@@ -232,6 +232,49 @@ static void cap(const struct corr_inquiry *q, struct corr_insight *insight)
         insight->confidence--;
 }
 
+static int compare_frames(const void *a, const void *b)
+{
+    const struct corr_finding_frame *x = a, *y = b;
+
+    if (x->frame != y->frame)
+        return x->frame < y->frame ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static void index_frames(struct corr_findings *findings)
+{
+    findings->frames = g_array_new(FALSE, FALSE, sizeof(struct corr_finding_frame));
+    for (unsigned i = 0; i < findings->list->len; i++) {
+        const struct corr_insight *insight = g_ptr_array_index(findings->list, i);
+        if (insight->evidence->len) {
+            struct corr_finding_frame at = {g_array_index(insight->evidence, uint32_t, 0),
+                                            insight->number};
+            g_array_append_val(findings->frames, at);
+        }
+    }
+    g_array_sort(findings->frames, compare_frames);
+}
+
+const struct corr_finding_frame *corr_findings_at(const struct corr_findings *findings,
+                                                  uint32_t frame, unsigned *n)
+{
+    const struct corr_finding_frame *at =
+        &g_array_index(findings->frames, struct corr_finding_frame, 0);
+    unsigned from = 0, to = findings->frames->len;
+
+    while (from < to) {
+        unsigned middle = from + (to - from) / 2;
+        if (at[middle].frame < frame)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    for (to = from; to < findings->frames->len && at[to].frame == frame;)
+        to++;
+    *n = to - from;
+    return *n ? at + from : NULL;
+}
+
 struct corr_findings *corr_findings_new(const struct corr_result *r,
                                         const struct corr_frame_set *frames)
 {
@@ -280,6 +323,7 @@ struct corr_findings *corr_findings_new(const struct corr_result *r,
     for (unsigned i = 0; i < findings->list->len; i++)
         cap(&q, g_ptr_array_index(findings->list, i));
     corr_findings_order(findings);
+    index_frames(findings);
     return findings;
 }
 
@@ -288,5 +332,6 @@ void corr_findings_free(struct corr_findings *findings)
     if (findings == NULL)
         return;
     g_ptr_array_unref(findings->list);
+    g_array_unref(findings->frames);
     g_free(findings);
 }

@@ -195,9 +195,15 @@ struct corr_insight {
     uint32_t parent;    /* number of the finding whose cause it is; 0: nobody's */
 };
 
+/* The frame that proves a finding best. */
+struct corr_finding_frame {
+    uint32_t frame, number;
+};
+
 struct corr_findings {
     GPtrArray *list;       /* struct corr_insight *: the worst first, each behind what follows from
                               it: a tree in depth-first order */
+    GArray *frames;        /* struct corr_finding_frame, by frame: where each is shown */
     enum corr_trust trust; /* in the worst of the captures */
 };
 
@@ -205,5 +211,9 @@ struct corr_findings {
 struct corr_findings *corr_findings_new(const struct corr_result *r,
                                         const struct corr_frame_set *frames);
 void corr_findings_free(struct corr_findings *findings);
+
+/* Those that are shown at a frame, and how many; NULL: none. */
+const struct corr_finding_frame *corr_findings_at(const struct corr_findings *findings,
+                                                  uint32_t frame, unsigned *n);
 
 #endif /* CORR_FINDINGS_H */

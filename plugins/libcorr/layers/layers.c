@@ -3,6 +3,7 @@
 #include "layers/layers.h"
 
 #include "layers/coverage.h"
+#include "layers/findings.h"
 #include "layers/phases.h"
 #include "layers/tcp.h"
 
@@ -13,6 +14,7 @@ struct corr_layers {
     uint32_t n_verdicts;
     struct corr_capture *captures;
     struct corr_coverage *coverage;
+    struct corr_findings *findings;
 };
 
 /* What is kept is no part of the answer, so that readers of a result may have it made. */
@@ -54,6 +56,15 @@ const struct corr_capture_verdict *corr_layers_verdicts(const struct corr_result
     return layers->verdicts;
 }
 
+const struct corr_findings *corr_layers_findings(const struct corr_result *r)
+{
+    struct corr_layers *layers = layers_of(r);
+
+    if (layers->findings == NULL)
+        layers->findings = corr_findings_new(r, NULL);
+    return layers->findings;
+}
+
 bool corr_layers_has_tcp(const struct corr_result *r)
 {
     return r->layers != NULL && r->layers->tcp != NULL;
@@ -67,6 +78,11 @@ bool corr_layers_has_phases(const struct corr_result *r)
 bool corr_layers_has_verdicts(const struct corr_result *r)
 {
     return r->layers != NULL && r->layers->verdicts != NULL;
+}
+
+bool corr_layers_has_findings(const struct corr_result *r)
+{
+    return r->layers != NULL && r->layers->findings != NULL;
 }
 
 const struct corr_capture *corr_layers_captures(const struct corr_result *r)
@@ -91,6 +107,7 @@ void corr_layers_free(struct corr_layers *layers)
 {
     if (layers == NULL)
         return;
+    corr_findings_free(layers->findings);
     corr_phases_free(layers->phases);
     corr_tcp_free(layers->tcp);
     corr_capture_verdicts_free(layers->verdicts, layers->n_verdicts);

@@ -19,12 +19,16 @@ struct corr_layers; /* the analyses that were asked for */
 struct corr_coverage;
 struct corr_tcp;
 struct corr_phases;
+struct corr_findings;
 
 /* TCP at every capture point, and the facts that the points together prove; never NULL. */
 const struct corr_tcp *corr_layers_tcp(const struct corr_result *r);
 
 /* Transactions and their phases; never NULL. */
 const struct corr_phases *corr_layers_phases(const struct corr_result *r);
+
+/* What is wrong, of all frames; never NULL. */
+const struct corr_findings *corr_layers_findings(const struct corr_result *r);
 
 /* How far each capture point can be trusted; as many as the store has points. */
 const struct corr_capture_verdict *corr_layers_verdicts(const struct corr_result *r);
@@ -33,6 +37,7 @@ const struct corr_capture_verdict *corr_layers_verdicts(const struct corr_result
 bool corr_layers_has_tcp(const struct corr_result *r);
 bool corr_layers_has_phases(const struct corr_result *r);
 bool corr_layers_has_verdicts(const struct corr_result *r);
+bool corr_layers_has_findings(const struct corr_result *r);
 
 /* What each capture point holds, of all frames; as many as the store has points. */
 const struct corr_capture *corr_layers_captures(const struct corr_result *r);
