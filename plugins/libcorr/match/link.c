@@ -33,13 +33,16 @@ static bool vote_less(const struct corr_vote *a, const struct corr_vote *b)
 
 CORR_SORT_DEFINE(votes_sort, struct corr_vote, vote_less)
 
-/* The most frequent of some differences, and how many agree; zero wins ties: the simplest. */
+/*
+ * The most frequent of some differences, and how many agree; zero wins ties: the simplest.
+ * Mostly the first one is that of more than half, and no other need be counted.
+ */
 static uint32_t most_frequent(const uint32_t *values, unsigned n, unsigned *agree)
 {
     uint32_t best = 0;
     unsigned best_count = 0;
 
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n && best_count * 2 <= n; i++) {
         unsigned count = 0;
 
         for (unsigned k = 0; k < n; k++)
