@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hook_prefs.c - preferences: the table of capture points, clocks, memory, tunnels, export. */
 #include "compat.h"
+#include "hook_limits.h"
 #include "hook_prefs.h"
 
 #include <errno.h>
@@ -245,6 +246,11 @@ void hook_prefs_register(int proto)
         "While a capture runs, a packet that is missing at a point may still be under way. Its "
         "verdict is pending until so many seconds more than the longest latency have passed.",
         10, &grace_s);
+    prefs_register_uat_preference(
+        module, "limits", "Limits of grades",
+        "By which limits the table of layers, and findings, call a figure good, degraded or poor, "
+        "where you want others than those that the table shows with their source.",
+        hook_limits_table());
     prefs_register_string_preference(
         module, "export_point", "Point to export",
         "Export PDUs, \"CORR one copy per packet\": the name of the capture point whose frames are "
@@ -257,6 +263,7 @@ void hook_prefs_register(int proto)
 void hook_prefs_config(struct corr_config *config)
 {
     config->max_bytes = (uint64_t)memory_mb * BYTES_PER_MB;
+    config->limits = hook_limits_get();
     config->correction = (enum corr_correction)correction;
     for (unsigned kind = 0; kind < CORR_ENCAP_COUNT; kind++)
         if (corr_encap_is_tunnel((enum corr_encap_kind)kind) && !tunnels[kind])

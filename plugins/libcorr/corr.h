@@ -43,6 +43,7 @@
 #include <stdio.h>
 
 struct corr_engine;
+struct corr_limits;
 struct corr_view;
 
 /* How recorded times are corrected before latencies are taken from them. */
@@ -58,6 +59,8 @@ struct corr_config {
     uint32_t max_observations;       /* 20 million */
     uint64_t max_bytes;              /* of all that the engine holds, answers included; none */
     enum corr_correction correction; /* AUTO */
+    /* Of grades: layers/grade.h.  The caller's, living as long as the engine; NULL: the list's. */
+    const struct corr_limits *limits;
     uint32_t closed_tunnels;         /* not to look into: 1 << enum corr_encap_kind; none */
 };
 

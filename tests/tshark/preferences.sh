@@ -62,6 +62,22 @@ hasnt out .
 report -z corr,points
 hasnt out 'limit'
 
+title "limits of grades: the figure is graded by them, and says so"
+report -z corr,layers,json
+jq -c '[.layers[].figures[]? | select(.metric == "rtt")][0] | [.quality, .good_s, .degraded_s]' \
+    "$T/out" >"$T/before"
+[ "$(cat "$T/before")" = '["excellent",0.1,0.3]' ] || fail "by itself: $(cat "$T/before")"
+report -o 'uat:corr_limits:"rtt","0.1 us","0.001 ms"' -z corr,layers,json
+jq -c '[.layers[].figures[]? | select(.metric == "rtt")][0] |
+    [.quality, .good_s, .degraded_s, .source]' "$T/out" >"$T/after"
+[ "$(cat "$T/after")" = '["poor",1e-07,1e-06,"preference"]' ] || fail "limited: $(cat "$T/after")"
+for row in '"rrt","1 ms","2 ms"' '"rtt","1 %","2 %"' '"loss","2 %","1 %"' '"rtt","","1 s"'; do
+    if corr_tshark -r "$CORR_FILE" -o "uat:corr_limits:$row" -z corr,layers >"$T/out" 2>"$T/err"; then
+        fail "accepted: $row"
+    fi
+    has err 'is none of capture_loss, rtt|are not two ascending (times|shares), such as'
+done
+
 title "the point to export"
 for name in server lan; do
     expect 0 corr_tshark -2 -r "$CORR_FILE" -o "corr.export_point:$name" \

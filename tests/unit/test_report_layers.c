@@ -9,20 +9,26 @@
 
 static void test_grades_at_their_limits(void)
 {
-    g_assert_cmpint(corr_grade_value(CORR_METRIC_server, CORR_MS(100)), ==, CORR_GRADE_EXCELLENT);
-    g_assert_cmpint(corr_grade_value(CORR_METRIC_server, CORR_MS(101)), ==, CORR_GRADE_GOOD);
-    g_assert_cmpint(corr_grade_value(CORR_METRIC_server, CORR_MS(200)), ==, CORR_GRADE_GOOD);
-    g_assert_cmpint(corr_grade_value(CORR_METRIC_server, CORR_MS(201)), ==, CORR_GRADE_DEGRADED);
-    g_assert_cmpint(corr_grade_value(CORR_METRIC_server, CORR_MS(600)), ==, CORR_GRADE_DEGRADED);
-    g_assert_cmpint(corr_grade_value(CORR_METRIC_server, CORR_MS(601)), ==, CORR_GRADE_POOR);
-    g_assert_cmpint(corr_grade_value(CORR_METRIC_zero_window, 0), ==, CORR_GRADE_EXCELLENT);
-    g_assert_cmpint(corr_grade_value(CORR_METRIC_zero_window, 1), ==, CORR_GRADE_DEGRADED);
+    g_assert_cmpint(corr_grade_value(NULL, CORR_METRIC_server, CORR_MS(100)), ==,
+                    CORR_GRADE_EXCELLENT);
+    g_assert_cmpint(corr_grade_value(NULL, CORR_METRIC_server, CORR_MS(101)), ==,
+                    CORR_GRADE_GOOD);
+    g_assert_cmpint(corr_grade_value(NULL, CORR_METRIC_server, CORR_MS(200)), ==,
+                    CORR_GRADE_GOOD);
+    g_assert_cmpint(corr_grade_value(NULL, CORR_METRIC_server, CORR_MS(201)), ==,
+                    CORR_GRADE_DEGRADED);
+    g_assert_cmpint(corr_grade_value(NULL, CORR_METRIC_server, CORR_MS(600)), ==,
+                    CORR_GRADE_DEGRADED);
+    g_assert_cmpint(corr_grade_value(NULL, CORR_METRIC_server, CORR_MS(601)), ==,
+                    CORR_GRADE_POOR);
+    g_assert_cmpint(corr_grade_value(NULL, CORR_METRIC_zero_window, 0), ==, CORR_GRADE_EXCELLENT);
+    g_assert_cmpint(corr_grade_value(NULL, CORR_METRIC_zero_window, 1), ==, CORR_GRADE_DEGRADED);
 }
 
 static void test_metrics_are_whole(void)
 {
     for (unsigned i = 0; i < CORR_METRIC_COUNT; i++) {
-        const struct corr_metric_row *row = corr_metric_row(i);
+        const struct corr_metric_row *row = corr_metric_row(NULL, i);
         g_assert_cmpfloat(row->good, <, row->degraded);
         g_assert_cmpuint(strlen(row->source), >, 0);
     }

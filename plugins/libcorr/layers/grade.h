@@ -76,13 +76,24 @@ struct corr_metric_row {
     double good, degraded;
     uint64_t enough;
 };
-const struct corr_metric_row *corr_metric_row(enum corr_metric metric);
 
-enum corr_grade corr_grade_value(enum corr_metric metric, double value);
+/* All limits: the list's, or what the user set in their place (corr_config.limits). */
+struct corr_limits {
+    struct corr_metric_row rows[CORR_METRIC_COUNT];
+};
+extern const struct corr_limits corr_limits_default;
 
-static inline enum corr_grade corr_grade_time(enum corr_metric metric, int64_t ns)
+/* `limits` NULL: the list's. */
+const struct corr_metric_row *corr_metric_row(const struct corr_limits *limits,
+                                              enum corr_metric metric);
+
+enum corr_grade corr_grade_value(const struct corr_limits *limits, enum corr_metric metric,
+                                 double value);
+
+static inline enum corr_grade corr_grade_time(const struct corr_limits *limits,
+                                              enum corr_metric metric, int64_t ns)
 {
-    return corr_grade_value(metric, (double)ns);
+    return corr_grade_value(limits, metric, (double)ns);
 }
 
 #endif /* CORR_GRADE_H */

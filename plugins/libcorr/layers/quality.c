@@ -28,10 +28,11 @@ static void quality_free(void *data)
     g_free(quality);
 }
 
-static struct corr_quality *quality_new(enum corr_scope scope)
+static struct corr_quality *quality_new(const struct corr_result *r, enum corr_scope scope)
 {
     struct corr_quality *quality = g_new0(struct corr_quality, 1);
 
+    quality->limits = r->store->config.limits;
     quality->scope = scope;
     quality->from = quality->to = CORR_NONE;
     for (unsigned i = 0; i < CORR_QUALITY_LAYER_COUNT; i++)
@@ -42,11 +43,12 @@ static struct corr_quality *quality_new(enum corr_scope scope)
 void corr_quality_add(struct corr_quality *quality, enum corr_quality_layer layer,
                       struct corr_figure figure)
 {
-    enum corr_grade least = corr_grade_value(figure.metric, figure.value - figure.error);
+    enum corr_grade least =
+        corr_grade_value(quality->limits, figure.metric, figure.value - figure.error);
 
     /* Of too few, or by clocks that leave it open. */
-    figure.grade = corr_grade_value(figure.metric, figure.value + figure.error);
-    if (figure.n < corr_metric_row(figure.metric)->enough || figure.grade != least)
+    figure.grade = corr_grade_value(quality->limits, figure.metric, figure.value + figure.error);
+    if (figure.n < corr_metric_row(quality->limits, figure.metric)->enough || figure.grade != least)
         figure.grade = CORR_GRADE_UNKNOWN;
     quality->grade[layer] = MAX(quality->grade[layer], figure.grade);
     g_array_append_val(quality->figures[layer], figure);
@@ -121,7 +123,7 @@ static uint32_t *pairs_find(const struct corr_result *r, GArray *pairs)
             of[f] = GPOINTER_TO_UINT(found);
             g_free(key);
         } else {
-            struct pair made = {.quality = quality_new(CORR_SCOPE_PAIR),
+            struct pair made = {.quality = quality_new(r, CORR_SCOPE_PAIR),
                                 .latencies = {g_array_new(FALSE, FALSE, sizeof(int64_t)),
                                               g_array_new(FALSE, FALSE, sizeof(int64_t))}};
             made.quality->client = key->client;
@@ -252,10 +254,11 @@ static void worst_of(struct corr_figure *worst, const struct corr_figure *figure
     worst->to = quality->to;
 }
 
-static struct corr_quality *grade_segment(const struct corr_segments *segments,
+static struct corr_quality *grade_segment(const struct corr_result *r,
+                                          const struct corr_segments *segments,
                                           struct corr_segment *segment)
 {
-    struct corr_quality *quality = quality_new(CORR_SCOPE_SEGMENT);
+    struct corr_quality *quality = quality_new(r, CORR_SCOPE_SEGMENT);
     uint64_t n = segment->packets + segment->lost;
     struct corr_percentiles l;
     int64_t ns;
@@ -280,8 +283,8 @@ static struct corr_quality *grade_segment(const struct corr_segments *segments,
 }
 
 /* Each segment, and by the worst of its kind the whole capture. */
-static void grade_segments(struct corr_quality *whole, struct corr_segments *segments,
-                           GPtrArray *list)
+static void grade_segments(const struct corr_result *r, struct corr_quality *whole,
+                           struct corr_segments *segments, GPtrArray *list)
 {
     static const enum corr_metric metrics[] = {CORR_METRIC_loss, CORR_METRIC_variation,
                                                CORR_METRIC_rtt};
@@ -291,7 +294,7 @@ static void grade_segments(struct corr_quality *whole, struct corr_segments *seg
         worst[m] = (struct corr_figure){.metric = CORR_METRIC_COUNT};
     for (unsigned i = 0; i < segments->rows->len; i++) {
         struct corr_quality *quality =
-            grade_segment(segments, g_ptr_array_index(segments->rows, i));
+            grade_segment(r, segments, g_ptr_array_index(segments->rows, i));
         const GArray *figures = quality->figures[CORR_QUALITY_L3];
         for (unsigned k = 0; k < figures->len; k++)
             for (unsigned m = 0; m < G_N_ELEMENTS(metrics); m++)
@@ -372,11 +375,11 @@ GPtrArray *corr_qualities_new(const struct corr_result *r, const struct corr_fra
     g_autofree uint8_t *flow_counts = count_flows(r, mask);
     g_autofree uint32_t *pair_of = pairs_find(r, pairs);
     struct corr_segments *segments = corr_segments_new();
-    struct corr_quality *whole = quality_new(CORR_SCOPE_CAPTURE);
+    struct corr_quality *whole = quality_new(r, CORR_SCOPE_CAPTURE);
 
     count_packets(r, mask, pair_of, pairs, segments);
     grade_captures(r, whole);
-    grade_segments(whole, segments, list);
+    grade_segments(r, whole, segments, list);
     corr_segments_free(segments);
     for (uint32_t i = 0; i < r->packets->len; i++)
         whole->packets += corr_packet_counts(mask, i);

@@ -40,6 +40,7 @@ struct corr_figure {
 enum corr_scope { CORR_SCOPE_CAPTURE, CORR_SCOPE_SEGMENT, CORR_SCOPE_PAIR };
 
 struct corr_quality {
+    const struct corr_limits *limits; /* NULL: the list's */
     enum corr_scope scope;
     uint32_t from, to;               /* of a segment: points */
     struct corr_addr client, server; /* of a pair: as their first packet showed them */

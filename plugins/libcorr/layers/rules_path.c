@@ -90,7 +90,8 @@ void corr_rule_delay(struct corr_inquiry *q)
         if (segment->latencies->len < DELAY_SAMPLES || !corr_percentiles(segment->latencies, &l))
             continue;
         int64_t variation = l.p99 - l.min;
-        enum corr_grade grade = corr_grade_time(CORR_METRIC_variation, variation);
+        enum corr_grade grade =
+            corr_grade_time(q->r->store->config.limits, CORR_METRIC_variation, variation);
         if (grade < CORR_GRADE_DEGRADED)
             continue;
         g_autoptr(GString) size = g_string_new(NULL);

@@ -104,6 +104,7 @@ static GPtrArray *workers_collect(const struct corr_inquiry *q, enum corr_phase_
                                   enum corr_metric metric)
 {
     const struct corr_phases *phases = corr_layers_phases(q->r);
+    const struct corr_limits *limits = q->r->store->config.limits;
     GPtrArray *workers = g_ptr_array_new_with_free_func(worker_free);
     g_autoptr(GHashTable) by_name = g_hash_table_new(g_str_hash, g_str_equal);
 
@@ -132,7 +133,7 @@ static GPtrArray *workers_collect(const struct corr_inquiry *q, enum corr_phase_
             w->worst = i;
             w->point = last_point(phases, phase);
         }
-        if (corr_grade_time(metric, own_ns) >= CORR_GRADE_DEGRADED) {
+        if (corr_grade_time(limits, metric, own_ns) >= CORR_GRADE_DEGRADED) {
             w->slow++;
             w->slow_ns += own_ns;
             g_array_append_val(w->slow_phases, i);
@@ -166,14 +167,15 @@ static void tell_workers(struct corr_inquiry *q, enum corr_rule rule, enum corr_
                          const char *thing)
 {
     const struct corr_phases *phases = corr_layers_phases(q->r);
+    const struct corr_limits *limits = q->r->store->config.limits;
     g_autoptr(GPtrArray) workers = workers_collect(q, name, metric);
 
     for (unsigned i = 0; i < workers->len; i++) {
         const struct worker *w = g_ptr_array_index(workers, i);
         if (w->slow == 0)
             continue;
-        bool bad = corr_grade_time(metric, w->max_ns) == CORR_GRADE_POOR;
-        const struct corr_metric_row *row = corr_metric_row(metric);
+        bool bad = corr_grade_time(limits, metric, w->max_ns) == CORR_GRADE_POOR;
+        const struct corr_metric_row *row = corr_metric_row(limits, metric);
         g_autoptr(GString) max = g_string_new(NULL), limit = g_string_new(NULL);
         g_autoptr(GString) share = g_string_new(NULL);
         struct corr_insight *insight =

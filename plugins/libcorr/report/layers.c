@@ -32,9 +32,9 @@ static void set_value(struct corr_row *row, unsigned time_column, unsigned numbe
 }
 
 /* "packet loss 0.43 %, degraded (good: up to 0.1 %, ITU-T Y.1541 ...; 696 seen)" */
-static char *figure_text(const struct corr_figure *figure, const char *where)
+static char *figure_text(const struct corr_metric_row *metric, const struct corr_figure *figure,
+                         const char *where)
 {
-    const struct corr_metric_row *metric = corr_metric_row(figure->metric);
     GString *text = g_string_new(metric->what);
 
     g_string_append_c(text, ' ');
@@ -57,7 +57,7 @@ static char *figure_text(const struct corr_figure *figure, const char *where)
 static void add_figure(const struct corr_result *r, const struct corr_figure *figure,
                        struct corr_row *row)
 {
-    const struct corr_metric_row *metric = corr_metric_row(figure->metric);
+    const struct corr_metric_row *metric = corr_metric_row(r->store->config.limits, figure->metric);
     struct corr_row *sub = corr_cell_add_row(row, C_FIGURES, corr_figure_columns);
     g_autofree char *where = NULL;
 
@@ -80,7 +80,7 @@ static void add_figure(const struct corr_result *r, const struct corr_figure *fi
         corr_cell_set_true(sub, C_FACTOR);
     if (where)
         corr_cell_set_text(sub, C_WHERE, where);
-    g_autofree char *text = figure_text(figure, where);
+    g_autofree char *text = figure_text(metric, figure, where);
     corr_cell_add_text(row, C_WHAT, text);
 }
 
