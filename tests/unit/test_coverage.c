@@ -138,6 +138,40 @@ static void zones(void)
     }
 }
 
+/* Of three clocks the one is named that differs from the others, whichever is the reference. */
+static void zone_of_one(void)
+{
+    for (uint32_t odd = 0; odd < 3; odd++) {
+        struct world *w = world_new();
+
+        for (unsigned k = 0; k < 3; k++)
+            world_point(w, k == 0 ? "a" : k == 1 ? "b" : "c");
+        w->clocks[odd].offset_ns = SEC(3600);
+        for (unsigned i = 0; i < 30; i++) {
+            struct shape p = udp(1, 5000, 2, 53, 1 + i), q = turned(&p);
+
+            q.content += 1000;
+            for (unsigned k = 0; k < 3; k++) {
+                p.ttl = (uint8_t)(64 - k);
+                q.ttl = (uint8_t)(62 + k);
+                world_see(w, k, MS(100 * i + k), &p);
+            }
+            for (unsigned k = 3; k-- > 0;)
+                world_see(w, k, MS(100 * i + 10 - k), &q);
+        }
+        world_run(w);
+        for (uint32_t point = 0; point < 3; point++) {
+            g_autoptr(GPtrArray) reasons = g_ptr_array_new_with_free_func(g_free);
+
+            corr_coverage_clock(result_of(w), point, reasons);
+            g_assert_cmpuint(reasons->len, ==, point == odd);
+            if (point == odd)
+                g_assert_nonnull(strstr(g_ptr_array_index(reasons, 0), "1:00 hours ahead of"));
+        }
+        world_free(w);
+    }
+}
+
 static void was_set(void)
 {
     struct world *w = net();
@@ -241,6 +275,7 @@ int main(int argc, char **argv)
     g_test_add_func("/coverage/a silence of all is none", silence);
     g_test_add_func("/coverage/share of the time in which another point captured", overlap);
     g_test_add_func("/coverage/whole quarter hours are a wrong time zone", zones);
+    g_test_add_func("/coverage/a wrong time zone is the odd one's", zone_of_one);
     g_test_add_func("/coverage/a clock that was set is named", was_set);
     g_test_add_func("/coverage/frames stamped earlier than the one before", disorder);
     g_test_add_func("/coverage/a steady ping is named, others are not", pings);

@@ -19,6 +19,9 @@
 #define OUTAGES_NAMED 5u
 /* Software stamps frames this far out of order. */
 #define DISORDER_CARE_NS 100000
+/* Coarser stamps hide what a network adds; fewer of them end in zeros by chance. */
+#define COARSE_NS 1000000
+#define STAMPS_MIN 20
 
 static void add_frames(const struct corr_result *r, const struct corr_frame_set *frames,
                        const uint8_t *matched, struct corr_capture *sums)
@@ -253,6 +256,14 @@ static void judge_clock(const struct corr_result *r, uint32_t number,
     corr_coverage_clock(r, number, to->reasons);
     if (to->reasons->len > told)
         to->trust = MAX(to->trust, CORR_TRUST_CARE);
+    if (sums->readable >= STAMPS_MIN && sums->step_ns >= COARSE_NS) {
+        g_autoptr(GString) step = g_string_new(NULL);
+        corr_text_time(sums->step_ns, step);
+        reason(to, CORR_TRUST_CARE,
+               "its time stamps come in steps of %s: no latency is known better; capture with "
+               "dumpcap or tcpdump, and keep the file's own resolution when converting it",
+               step->str);
+    }
     if (sums->disorder) {
         g_autoptr(GString) back = g_string_new(NULL);
         corr_text_time(sums->back_ns, back);

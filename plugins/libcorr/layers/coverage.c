@@ -233,18 +233,60 @@ bool corr_coverage_overlap(const struct corr_result *r, uint32_t point, double *
     return true;
 }
 
-static void zone_tell(int64_t offset_ns, const char *reference, GPtrArray *reasons)
+/* Quarter hours by which a point's clock is ahead of the reference's; false: it is no whole number.
+ */
+static bool quarters_of(const struct corr_result *r, uint32_t point, int64_t t_ns,
+                        int64_t *quarters)
 {
-    int64_t quarters = (offset_ns + (offset_ns < 0 ? -1 : 1) * (QUARTER_NS / 2)) / QUARTER_NS;
-    int64_t minutes = llabs(quarters) * 15;
+    struct corr_clock_answer clock = corr_result_clock(r, r->clock_reference, point, t_ns);
 
-    if (quarters == 0 || llabs(offset_ns - quarters * QUARTER_NS) > ZONE_NS)
+    if (!corr_clock_has_offset(clock.status))
+        return false;
+    *quarters = (clock.offset_ns + (clock.offset_ns < 0 ? -1 : 1) * (QUARTER_NS / 2)) / QUARTER_NS;
+    return llabs(clock.offset_ns - *quarters * QUARTER_NS) <= ZONE_NS;
+}
+
+/* The first point whose quarter hours most points share; of as many, the reference's. */
+static uint32_t zone_usual(const struct corr_result *r, int64_t t_ns)
+{
+    uint32_t usual = r->clock_reference, most = 0, n = r->store->points->len;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t p = (r->clock_reference + i) % n, same = 0;
+        int64_t mine, other;
+
+        if (!quarters_of(r, p, t_ns, &mine))
+            continue;
+        for (uint32_t q = 0; q < n; q++)
+            same += quarters_of(r, q, t_ns, &other) && other == mine;
+        if (same > most) {
+            most = same;
+            usual = p;
+        }
+    }
+    return usual;
+}
+
+static void zone_tell(const struct corr_result *r, uint32_t point, GPtrArray *reasons)
+{
+    int64_t mine, theirs, minutes, t_ns;
+    uint32_t usual, first = 0;
+
+    while (first + 1 < r->store->obs->len &&
+           corr_store_obs(r->store, first)->point != r->clock_reference)
+        first++;
+    t_ns = corr_store_obs(r->store, first)->time_ns;
+    usual = zone_usual(r, t_ns);
+    if (!quarters_of(r, point, t_ns, &mine) || !quarters_of(r, usual, t_ns, &theirs) ||
+        mine == theirs)
         return;
+    minutes = llabs(mine - theirs) * 15;
     g_ptr_array_add(reasons,
                     g_strdup_printf("its clock is %d:%02d hours %s %s's, a whole number of quarter "
                                     "hours: a wrong time zone? All times are corrected",
                                     (int)(minutes / 60), (int)(minutes % 60),
-                                    offset_ns < 0 ? "behind" : "ahead of", reference));
+                                    mine < theirs ? "behind" : "ahead of",
+                                    corr_store_point(r->store, usual)->name));
 }
 
 /* How fast a clock runs faster and slower, at most; what is too fast for NTP was a step. */
@@ -305,14 +347,16 @@ void corr_coverage_clock(const struct corr_result *r, uint32_t point, GPtrArray 
     g_autoptr(GArray) pieces = NULL;
     int64_t base_ns;
 
-    if (r->clock == NULL || point == r->clock_reference || r->store->obs->len == 0)
+    if (r->clock == NULL || r->store->obs->len == 0)
+        return;
+    if (r->store->config.correction == CORR_CORRECTION_AUTO)
+        zone_tell(r, point, reasons);
+    if (point == r->clock_reference)
         return;
     pieces = corr_result_clock_pieces(r, point, &status);
     if (status != CORR_CLOCK_BOUNDED || pieces->len == 0)
         return;
     base_ns = corr_store_obs(r->store, 0)->time_ns;
-    zone_tell(g_array_index(pieces, struct corr_clock_piece, 0).offset_ns,
-              corr_store_point(r->store, r->clock_reference)->name, reasons);
     if (speeds_of(pieces) >= SLEW_PPM)
         g_ptr_array_add(reasons,
                         g_strdup_printf("its clock does not keep its speed (%.0f ppm between fast "
