@@ -88,9 +88,14 @@ static struct share share_of(const struct corr_work *work, uint32_t head, uint32
     struct share share = {0, INT64_MAX, i, work->result->obs_conv[head]};
 
     if (obs->have & CORR_HAVE_FRAG) {
-        uint32_t base =
-            first->have & CORR_HAVE_FRAG ? corr_store_extra(work->store, first)->frag.base : 0;
         const struct corr_frag *frag = &corr_store_extra(work->store, obs)->frag;
+        const struct corr_frag *begin =
+            first->have & CORR_HAVE_FRAG ? &corr_store_extra(work->store, first)->frag : NULL;
+        /* Where a tunnel's packet and what is in it were both fragmented, each in its own space. */
+        uint32_t base =
+            begin != NULL && begin->id == frag->id && corr_addr_equal(&begin->src, &frag->src)
+                ? begin->base
+                : 0;
 
         share.from = MAX(0, (int64_t)frag->offset - base);
         share.to = (int64_t)frag->offset + frag->len - base;

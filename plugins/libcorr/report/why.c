@@ -69,6 +69,9 @@ static void append_unmatched(const struct corr_result *r, const struct corr_sigh
         g_string_append(text, ": this point has nothing in common with the others");
     else if (p->flow < r->flows->len && append_elsewhere(r, p->flow, obs->point, points)) {
         g_string_append_printf(text, ": its flow was seen at %s, this packet was not", points->str);
+        if (corr_conv_scoped(corr_store_conv(r->store, obs->conv)) && !(obs->have & CORR_HAVE_MAC))
+            g_string_append(text, "; no router forwards it, and without MAC addresses nothing "
+                                  "shows that two points are on its link");
         append_end(r, p, text);
     } else if (p->flow < r->flows->len)
         g_string_append(text, ": nothing of its flow was seen elsewhere, under no addresses");

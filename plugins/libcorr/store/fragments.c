@@ -43,6 +43,26 @@ static int fragment_compare(const void *x, const void *y)
     return a->obs < b->obs ? -1 : a->obs > b->obs;
 }
 
+static uint64_t datagram_of(const struct corr_addr *src, const struct corr_addr *dst, uint32_t id,
+                            uint8_t proto)
+{
+    uint64_t key = corr_hash_mix(corr_hash(src->bytes, sizeof src->bytes),
+                                 corr_hash(dst->bytes, sizeof dst->bytes));
+
+    return corr_hash_mix(key, (uint64_t)id << 8 | proto);
+}
+
+/*
+ * Is this the first fragment of a tunnel's packet?  What is in it may be a first fragment, too,
+ * of which the rest came in other packets of the tunnel.
+ */
+static bool is_inside(const struct corr_store *store, const struct corr_obs *obs,
+                      const struct corr_frag *frag)
+{
+    return frag->offset == 0 && obs->kind != CORR_KIND_FRAGMENT && obs->have & CORR_HAVE_IP_ID &&
+           obs->ip_id != 0 && !corr_addr_equal(&frag->src, &corr_store_src(store, obs)->addr);
+}
+
 static GArray *pieces_collect(const struct corr_store *store)
 {
     GArray *all = g_array_new(FALSE, FALSE, sizeof(struct piece));
@@ -56,10 +76,14 @@ static GArray *pieces_collect(const struct corr_store *store)
             continue;
         frag = &corr_store_extra(store, obs)->frag;
         one.later = frag->offset > 0;
-        one.datagram = corr_hash_mix(corr_hash(&frag->src.bytes, sizeof frag->src.bytes),
-                                     corr_hash(&frag->dst.bytes, sizeof frag->dst.bytes));
-        one.datagram = corr_hash_mix(one.datagram, (uint64_t)frag->id << 8 | frag->proto);
+        one.datagram = datagram_of(&frag->src, &frag->dst, frag->id, frag->proto);
         g_array_append_val(all, one);
+        if (is_inside(store, obs, frag)) {
+            one.datagram =
+                datagram_of(&corr_store_src(store, obs)->addr, &corr_store_dst(store, obs)->addr,
+                            obs->ip_id, corr_store_conv(store, obs->conv)->proto);
+            g_array_append_val(all, one);
+        }
     }
     if (all->len > 1)
         g_array_sort(all, piece_compare);
