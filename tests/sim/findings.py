@@ -179,6 +179,7 @@ G07 loss@fwi>fwo
 G08 loss@fwi>fwo
 G09 blocked@srv
 F20 *
+K15 clock_offset nat@b>c
 K01 clock_offset nat@b>c nat@c>b
 K02 clock_offset nat@b>c nat@c>d
 K03 clock_offset nat@b>c

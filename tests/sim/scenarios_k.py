@@ -3,10 +3,12 @@
 import wraps
 from boxes import (Box, Bridge, Coalescer, Fragmenter, Nat, Segmenter, Tunnel, mss_clamp, pat_rule,
                    random_ipid, remove_options, seq_randomizer, vlan)
+from hosts import content
 from net import MS, SEC, US, Junction, Link, Tap
 from packets import ip
 from scenarios_a import t_conns, u_stream
 from scenarios_b import PUBLIC, firewall, pat, rexmit_pairs, udp_flows
+from scenarios_b2 import gateway
 from scenarios_c import bulk
 from tcp import serve_requests, transactions
 from topo import build, data_once, scenario
@@ -33,6 +35,10 @@ def after(net, point):
     way = list(chain_of(net))
     at = next(i for i, e in enumerate(way) if isinstance(e, Tap) and e.point.name == point)
     return next(e for e in way[at:] if isinstance(e, Link))
+
+
+def pat_at(left, right):
+    return lambda sim: Nat(sim, (left, right), "pat", outbound=pat_rule(sim, PUBLIC))
 
 
 def translation(left, right, kind, outbound=None, inbound=None):
@@ -300,6 +306,20 @@ def k14(seed):
     drops = [data_once(0, (3 + i % 11,), flow=("t", 80, i)) for i in range(20)]
     after(net, "c").drop = lambda pkt, d, n: any(f(pkt, d, n) for f in drops)
     t_conns(net, 20, 15, 1000, gap=70 * MS, ts=False)
+    return net.finish()
+
+
+@scenario("K15", "a helper lengthens two commands; after each the same command is repeated", drops=0,
+          nat=3)
+def k15(seed):
+    net = build(seed, ["a", MS, "router", "b", box(gateway({2: 4, 4: 4}), pat_at("b", "c")), "c",
+                       5 * MS, "router", "d"], clocks=CLOCKS, **V4)
+    serve_requests(net.server, 21, response=60)
+    for i in range(3):
+        conn = transactions(net.client, ("ftp", i), net.client.address(), 45000 + i,
+                            net.server.address(), 21, 6, 60, SEC + i * 100 * MS)
+        conn.cache += b"".join(content("PORT", i, k, size=100) if k % 2 == 0 else
+                               b"RETR file".ljust(100) for k in range(6))
     return net.finish()
 
 

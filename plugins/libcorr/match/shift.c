@@ -196,35 +196,42 @@ static uint64_t content_of(const struct corr_obs *obs, uint8_t level)
     }
 }
 
-/* Segments of one local flow among equal tokens: the one there is; copies of it count once. */
-static const struct token *only_one(const struct learning *l, const struct token *tokens, size_t n,
-                                    uint32_t conv)
+#define EQUAL_MAX 64u /* equal segments of one local flow that are told apart by their order */
+
+/* Segments of one local flow among equal tokens, in stream order; copies of one count once. */
+static unsigned occurrences(const struct learning *l, const struct token *tokens, size_t n,
+                            uint32_t conv, const struct token *found[EQUAL_MAX])
 {
-    const struct token *one = NULL;
+    unsigned count = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (tokens[i].conv != conv)
+        if (tokens[i].conv != conv || (count > 0 && obs_of(l, found[count - 1]->range)->seq ==
+                                                        obs_of(l, tokens[i].range)->seq))
             continue;
-        if (one != NULL && obs_of(l, one->range)->seq != obs_of(l, tokens[i].range)->seq)
-            return NULL;
-        one = one == NULL ? &tokens[i] : one;
+        if (count == EQUAL_MAX)
+            return 0;
+        found[count++] = &tokens[i];
     }
-    return one;
+    return count;
 }
 
+/* Equal segments correspond in their order, if both local flows show as many. */
 static void run_link(struct learning *l, const struct token *tokens, size_t n)
 {
-    const struct token *reference = only_one(l, tokens, n, l->reference);
+    const struct token *reference[EQUAL_MAX], *here[EQUAL_MAX];
+    unsigned count = occurrences(l, tokens, n, l->reference, reference);
 
-    for (size_t i = 0; i < n && reference != NULL; i++) {
-        const struct corr_range *at = &l->ranges[reference->range];
-        struct link link = {.conv = tokens[i].conv, .from = at->from, .to = at->to};
-
+    for (size_t i = 0; i < n && count > 0; i++) {
         if (tokens[i].conv == l->reference || (i > 0 && tokens[i - 1].conv == tokens[i].conv) ||
-            only_one(l, tokens, n, tokens[i].conv) == NULL)
+            occurrences(l, tokens, n, tokens[i].conv, here) != count)
             continue;
-        link.delta = obs_of(l, tokens[i].range)->seq - (uint32_t)at->from;
-        g_array_append_val(l->links, link);
+        for (unsigned k = 0; k < count; k++) {
+            const struct corr_range *at = &l->ranges[reference[k]->range];
+            struct link link = {.conv = tokens[i].conv, .from = at->from, .to = at->to};
+
+            link.delta = obs_of(l, here[k]->range)->seq - (uint32_t)at->from;
+            g_array_append_val(l->links, link);
+        }
     }
 }
 
