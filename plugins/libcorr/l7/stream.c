@@ -480,7 +480,7 @@ static void read_tcp(struct corr_l7 *l7, uint32_t conv, uint8_t dir, uint32_t ob
         miss(&r, (uint32_t)ahead);
         ahead = 0;
     }
-    old = (uint32_t)-ahead;
+    old = 0u - (uint32_t)ahead;
     if (old >= len)
         return;
     feed_cut(&r, d + MIN(old, cap), cap - MIN(old, cap), len - old);

@@ -55,7 +55,8 @@ static bool misfit_over(const struct corr_clock *clock, uint32_t point, uint32_t
     if (pair->samples == NULL)
         return false;
     samples = (struct corr_clock_sample *)pair->samples->data;
-    sides = g_new(struct corr_clock_sample *, pair->n + 1);
+    /* In damaged captures a zone may end before it begins: samples count on both sides. */
+    sides = g_new(struct corr_clock_sample *, 2 * (gsize)pair->n + 1);
     /* Away from the zone, up to the next step on each side. */
     for (uint32_t i = pair->n; i-- > 0;) {
         uint32_t now[2];
