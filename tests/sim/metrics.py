@@ -21,6 +21,7 @@ undetermined    number of frames with corr.undetermined
 ambiguous       share of frames that may be ambiguous (default 0)
 names           False: names of points are not judged (collapsed files)
 findings        False: which rules of findings speak is not judged
+fconf fprob     wrong losses that may be called confirmed (default 0), or something else (any number)
 loose           True: the file is damaged; only what holds for any bytes is judged
 checks          callables (truth, answer) -> list of complaints
 """
@@ -166,6 +167,8 @@ def judge_drops(truth, answer, expect, out, fail, exact, names):
     out["wrong"] = sorted((e, v) for e, v in found.items() if e not in true)
     if out["fconf"] > expect.get("fconf", 0):
         fail("%d false confirmed losses" % out["fconf"])
+    if out["fprob"] > expect.get("fprob", len(truth.frames)):
+        fail("%d false losses" % out["fprob"])
     if expect.get("cause") and not answer.made_from_truth:
         wrong = [f.cause for f in answer.frames[1:] if f.dropped and f.cause != expect["cause"]]
         if wrong:

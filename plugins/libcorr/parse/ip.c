@@ -85,6 +85,18 @@ static bool later_fragment(struct corr_walk *w, struct corr_parsed *p, uint8_t p
     return true;
 }
 
+/* A header whose words do not add up; a checksum that was left to the network card is 0. */
+static bool is_header_damaged(const uint8_t *d, uint32_t header)
+{
+    uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < header; i += 2)
+        sum += corr_be16(d + i);
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return sum != 0xffff && corr_be16(d + 10) != 0;
+}
+
 bool corr_parse_ip4(struct corr_walk *w, struct corr_parsed *p, struct corr_span s)
 {
     const uint8_t *d = w->data + s.off;
@@ -117,6 +129,9 @@ bool corr_parse_ip4(struct corr_walk *w, struct corr_parsed *p, struct corr_span
     p->proto = d[9];
     set_ip4(&p->src, d + 12);
     set_ip4(&p->dst, d + 16);
+    /* Beyond 64 KiB the length is 0 here, and not in the sum. */
+    if (corr_be16(d + 2) != 0 && corr_span_have(s) >= header && is_header_damaged(d, header))
+        p->have |= CORR_HAVE_BAD_IP;
     s.off += header;
 
     if (offset > 0 || more) {

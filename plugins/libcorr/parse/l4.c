@@ -70,12 +70,13 @@ static void set_residual(struct corr_parsed *p, uint64_t sum_of_headers)
 /* Does the payload add up to the residual?  Asked only where all of it was captured. */
 static void check_residual(struct corr_parsed *p)
 {
+    const uint32_t empty = CORR_HAVE_RESID | CORR_HAVE_LEN;
     const uint32_t both = CORR_HAVE_RESID | CORR_HAVE_DFULL;
     uint64_t sum;
     uint16_t folded;
     uint8_t last[4] = {0};
 
-    if ((p->have & both) != both)
+    if ((p->have & both) != both && ((p->have & empty) != empty || p->payload_len > 0))
         return;
     sum = add_words(0, p->payload, p->payload_cap & ~3u);
     if (p->payload_cap & 3) {

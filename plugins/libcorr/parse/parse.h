@@ -104,6 +104,7 @@ enum corr_have {
     CORR_HAVE_TX = 1 << 22,      /* flag, SLL/SLL2: ... or sent (pkttype 4) by the capturing host */
     CORR_HAVE_SNAPPED = 1 << 23, /* flag: the capture cut the frame (cap_len < wire_len) */
     CORR_HAVE_BAD_SUM = 1 << 24, /* flag: the whole payload is here and its checksum is wrong */
+    CORR_HAVE_BAD_IP = 1 << 25,  /* flag: the checksum of the IPv4 header is wrong */
 };
 
 /* TCP flags as in the header: RFC 9293, section 3.1. */

@@ -59,6 +59,8 @@ struct corr_judge {
     uint32_t *quoted_by;           /* packet -> ICMP error packet; CORR_NONE */
     struct corr_tries (*tries)[2]; /* local flow, direction; filled when asked */
     uint8_t *proof;                /* packet -> enum corr_proof */
+    bool *damages;                 /* point -> its capture damages frames */
+    bool *wrong_tells;             /* point -> wrong checksums are not its rule */
     GArray *misses;                /* struct corr_pass: what points missed for certain; sorted */
     GArray *found;                 /* the same, not yet among them */
     GArray *heads;                 /* the same, by the first point that their flow shows: `p` is

@@ -317,41 +317,6 @@ static bool neighbours_reach(const struct corr_judge *j, const struct corr_packe
     return false;
 }
 
-/*
- * A packet that arrived damaged counts as lost where the damage was done (RFC 7680,
- * section 2.6).  What is whole again further on, or is acknowledged although no other copy
- * arrived, was not damaged: the capture shows it so.
- */
-static bool judge_damaged(struct corr_judge *j, struct corr_packet *packet, uint32_t index)
-{
-    uint32_t damaged = CORR_NONE, prev, from, conv;
-    const struct corr_obs *at;
-
-    for (uint32_t s = packet->first; s < packet->first + packet->n; s++) {
-        const struct corr_sighting *sighting = corr_result_sighting(j->result, s);
-
-        if (sighting->duplicate)
-            continue;
-        if (!sighting->corrupt)
-            damaged = CORR_NONE;
-        else if (damaged == CORR_NONE)
-            damaged = s;
-    }
-    if (damaged == CORR_NONE || !packet->ordered)
-        return false;
-    prev = corr_result_sighting(j->result, damaged)->prev;
-    if (prev == CORR_NONE)
-        return false;
-    at = corr_result_obs(j->result, corr_result_sighting(j->result, damaged));
-    from = corr_result_sighting(j->result, prev)->obs;
-    conv = j->result->obs_conv[corr_result_sighting(j->result, damaged)->obs];
-    if (corr_judge_acked_from(j, index, conv) && !corr_judge_others(j, index, from, conv).delivered)
-        return true;
-    corr_verdict_lose(packet, CORR_FATE_CONFIRMED, prev, at->point, at->frame);
-    packet->cause = CORR_CAUSE_CORRUPTION;
-    return true;
-}
-
 /* Had it been at this station before, on the same way?  A point may show both sides of a router. */
 static bool came_back(const struct corr_judge *j, const struct corr_packet *packet, uint32_t last)
 {
@@ -394,7 +359,7 @@ static void judge_packet(struct corr_judge *j, uint32_t index)
     const char *gap;
     bool after, sure;
 
-    if (packet->ambiguous || packet->flow == CORR_NONE || judge_damaged(j, packet, index))
+    if (packet->ambiguous || packet->flow == CORR_NONE || corr_damage_judge(j, packet, index))
         return;
     last = last_sighting(j, packet);
     stand = last == CORR_NONE ? CORR_NONE : j->expect->stand_of[last];
@@ -501,6 +466,7 @@ void corr_fates_decide(struct corr_work *work)
     j.tries = g_malloc0(sizeof *j.tries * (work->result->n_convs + 1));
     j.heads = g_array_new(FALSE, FALSE, sizeof(struct corr_pass));
     corr_doubt_heads(&j);
+    corr_damage_learn(&j);
     corr_skips_find(&j);
     corr_forks_find(&j);
     judge_skips(&j);
@@ -518,6 +484,8 @@ void corr_fates_decide(struct corr_work *work)
     g_array_unref(j.misses);
     g_array_unref(j.found);
     g_array_unref(j.heads);
+    g_free(j.damages);
+    g_free(j.wrong_tells);
     g_free(j.proof);
     corr_judge_clear(&j);
     corr_expect_free(j.expect);

@@ -6,6 +6,7 @@
  *                 capture, or nobody can know
  *     skips.c     passed a point unseen: missed by its capture, or another way?
  *     forks.c     several ways on: which one should it have taken?
+ *     damage.c    frames with wrong checksums: damaged on the way, or in the capture?
  *     doubt.c     what the next point's own capture loss explains is no loss
  *     thinned.c   acknowledgements taken out on purpose
  *     branch.c    multicast: the branches of a tree, each by itself
@@ -28,6 +29,11 @@ void corr_verdict_undetermine(struct corr_packet *packet, uint32_t sighting, uin
 
 /* Could point q have seen what was at p at time t?  NULL if yes, else why not. */
 const char *corr_verdict_gap(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns);
+
+void corr_damage_learn(struct corr_judge *j); /* fills j->damages and j->wrong_tells */
+
+/* Decides the fate of a packet that is shown damaged; false if none is, or it does not matter. */
+bool corr_damage_judge(struct corr_judge *j, struct corr_packet *packet, uint32_t index);
 
 /* How often a lost packet's station and direction was tried. */
 uint32_t corr_verdict_tries(struct corr_judge *j, const struct corr_packet *packet);
