@@ -186,7 +186,9 @@ bool corr_inquiry_counts(const struct corr_inquiry *q, const struct corr_transac
 char *corr_inquiry_end(const struct corr_inquiry *q, uint32_t conv, unsigned dir);
 /* The same without its port. */
 char *corr_inquiry_host(const struct corr_inquiry *q, uint32_t conv, unsigned dir);
-/* The ends of a flow, as its first packet showed them: "10.0.0.1:5 > 10.0.0.2:80". */
+/* The local flow of a flow that is nearest its initiator: by its addresses hosts are named. */
+uint32_t corr_inquiry_conv(const struct corr_inquiry *q, uint32_t flow);
+/* The ends of a flow, as the initiator knows them: "10.0.0.1:5 > 10.0.0.2:80". */
 void corr_inquiry_append_ends(const struct corr_inquiry *q, uint32_t flow, GString *text);
 /* Appends "transaction 4 (GET /index.html, 10.1.0.10:45000 > 203.0.113.5:80)". */
 void corr_inquiry_transaction(const struct corr_inquiry *q, uint32_t number, GString *text);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* findings_say.c - makes findings: sentences, filters, evidence. */
 #include "layers/findings-int.h"
+#include "layers/layers.h"
+#include "layers/tcp.h"
 #include "path/text.h"
 
 #define SOME 8 /* numbers of a long list that are told */
@@ -241,20 +243,22 @@ void corr_insight_filter_transactions(struct corr_insight *insight, const GArray
         corr_insight_filter(insight, "corr.transaction in {%s}%s", text->str, more);
 }
 
+uint32_t corr_inquiry_conv(const struct corr_inquiry *q, uint32_t flow)
+{
+    const struct corr_flow *f = corr_result_flow(q->r, flow);
+    const struct corr_tcp_way *way = corr_tcp_way_of(corr_layers_tcp(q->r), flow, 0);
+
+    return f->proto == 6 && way->sender != CORR_NONE
+               ? way->sender
+               : g_array_index(f->convs, struct corr_member, 0).conv;
+}
+
 void corr_inquiry_append_ends(const struct corr_inquiry *q, uint32_t flow, GString *text)
 {
-    const struct corr_result *r = q->r;
-    uint32_t frame = corr_result_flow(r, flow)->first_frame;
-    uint32_t o = g_array_index(r->store->frame_obs, uint32_t, frame);
+    uint32_t conv = corr_inquiry_conv(q, flow);
+    g_autofree char *client = corr_inquiry_end(q, conv, 0), *server = corr_inquiry_end(q, conv, 1);
 
-    while (o < r->store->obs->len && corr_store_obs(r->store, o)->frame == frame) {
-        uint32_t conv = r->obs_conv[o];
-        if (conv != CORR_NONE && r->conv_flow[conv] == flow) {
-            corr_text_ends(r, corr_store_obs(r->store, o), text);
-            return;
-        }
-        o++;
-    }
+    g_string_append_printf(text, "%s > %s", client, server);
 }
 
 uint32_t corr_inquiry_first_frame(const struct corr_inquiry *q, uint32_t point, uint32_t have)

@@ -18,12 +18,6 @@ static bool counts(const struct corr_inquiry *q, uint32_t flow)
     return flow < q->r->flows->len && q->flow_counts[flow];
 }
 
-/* Any local flow of a flow, for its addresses: the first member's. */
-static uint32_t first_conv(const struct corr_inquiry *q, uint32_t flow)
-{
-    return g_array_index(corr_result_flow(q->r, flow)->convs, struct corr_member, 0).conv;
-}
-
 /* "TCP 10.0.0.1:5 > 10.0.0.2:80", behind "in 3 connections, the worst is" if there are several. */
 static void append_connections(const struct corr_inquiry *q, const struct corr_tally *tally,
                                GString *text)
@@ -47,8 +41,8 @@ void corr_rule_refused(struct corr_inquiry *q)
         if (flow->handshake != CORR_TCP_HANDSHAKE_REFUSED || !counts(q, f) ||
             (flow->reset.after != CORR_NONE && flow->reset.before != CORR_NONE))
             continue;
-        struct corr_tally *tally =
-            corr_tally_add(services, by_who, corr_inquiry_end(q, first_conv(q, f), 1), f, 1, 0);
+        struct corr_tally *tally = corr_tally_add(
+            services, by_who, corr_inquiry_end(q, corr_inquiry_conv(q, f), 1), f, 1, 0);
         corr_tally_prove(tally, corr_result_flow(q->r, f)->first_frame);
         corr_tally_prove(tally, flow->reset.frame);
     }
@@ -78,7 +72,7 @@ void corr_rule_syn_again(struct corr_inquiry *q)
             flow->handshake != CORR_TCP_HANDSHAKE_UNANSWERED &&
             flow->handshake != CORR_TCP_HANDSHAKE_REFUSED)
             corr_tally_prove(corr_tally_add(services, by_who,
-                                            corr_inquiry_end(q, first_conv(q, f), 1), f,
+                                            corr_inquiry_end(q, corr_inquiry_conv(q, f), 1), f,
                                             flow->syn_retransmissions, flow->syn_retransmissions),
                              corr_result_flow(q->r, f)->first_frame);
     }
@@ -182,8 +176,8 @@ static GPtrArray *receivers_collect(const struct corr_inquiry *q, bool small)
             if (small ? fills || !waits_for_room(way) : !fills)
                 continue;
             struct corr_tally *tally =
-                corr_tally_add(hosts, by_who, corr_inquiry_host(q, first_conv(q, f), !dir), f,
-                               way->counts[CORR_TCP_EVENT_ZERO_WINDOW],
+                corr_tally_add(hosts, by_who, corr_inquiry_host(q, corr_inquiry_conv(q, f), !dir),
+                               f, way->counts[CORR_TCP_EVENT_ZERO_WINDOW],
                                small ? way->limited_ns[CORR_TCP_STALL_RECEIVER]
                                      : stalled_ns(tcp, way, CORR_TCP_STALL_RECEIVER));
             prove_incidents(tcp, way, CORR_TCP_BIT(ZERO_WINDOW), tally);
@@ -254,8 +248,8 @@ void corr_rule_delayed_ack(struct corr_inquiry *q)
             if (waited >= DELAYED_ACK_NS)
                 prove_stalls(tcp, way, CORR_TCP_STALL_DELAYED_ACK,
                              corr_tally_add(hosts, by_who,
-                                            corr_inquiry_host(q, first_conv(q, f), dir), f, 1,
-                                            waited));
+                                            corr_inquiry_host(q, corr_inquiry_conv(q, f), dir), f,
+                                            1, waited));
         }
     }
     for (unsigned i = 0; i < hosts->len; i++) {

@@ -283,9 +283,7 @@ static void append_flow(const struct corr_inquiry *q, uint32_t packet, GString *
 static unsigned service_first(const struct corr_inquiry *q, GHashTable *services, unsigned k)
 {
     const struct corr_blocked *b = g_ptr_array_index(q->blocked, k);
-    uint32_t conv =
-        g_array_index(corr_result_flow(q->r, b->flow)->convs, struct corr_member, 0).conv;
-    g_autofree char *service = corr_inquiry_end(q, conv, 1);
+    g_autofree char *service = corr_inquiry_end(q, corr_inquiry_conv(q, b->flow), 1);
     char *key = g_strdup_printf("%u %u %u %s", b->after, b->before, b->cause, service);
     void *found;
 
