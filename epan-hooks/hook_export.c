@@ -39,6 +39,14 @@ static struct {
 };
 /* clang-format on */
 
+/*
+ * All link types in one file, which only Wireshark reads: each packet names its link type.  This
+ * one is listed by File > Export PDUs, those above by File > Strip Headers.
+ */
+#define NAME_FOR_WIRESHARK NAME " (all link types, for Wireshark)"
+
+static int tap_for_wireshark;
+
 static struct {
     struct corr_frame_set *kept; /* NULL: not chosen yet */
     uint32_t frames;             /* of the engine when it was chosen */
@@ -51,6 +59,7 @@ void hook_export_handoff(void)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(exports); i++)
         exports[i].tap = register_export_pdu_tap_with_encap(exports[i].name, exports[i].encaps[0]);
+    tap_for_wireshark = register_export_pdu_tap(NAME_FOR_WIRESHARK);
 }
 
 void hook_export_begin(const char *point)
@@ -69,7 +78,7 @@ bool hook_export_has_listener(void)
     for (unsigned i = 0; i < G_N_ELEMENTS(exports); i++)
         if (have_tap_listener(exports[i].tap))
             return true;
-    return false;
+    return have_tap_listener(tap_for_wireshark);
 }
 
 static bool takes(unsigned row, int encap)
@@ -90,10 +99,28 @@ static void choose(struct corr_engine *engine)
     session.frames = corr_engine_frame_count(engine);
 }
 
+static void queue(int tap, exp_pdu_data_t *pdu, tvbuff_t *tvb, packet_info *pinfo)
+{
+    pdu->tvb_captured_length = tvb_captured_length(tvb);
+    pdu->tvb_reported_length = tvb_reported_length(tvb);
+    pdu->pdu_tvb = tvb;
+    tap_queue_packet(tap, pinfo, pdu);
+}
+
+/* The dissector that reads it again is found in Wireshark's table of link types. */
+static exp_pdu_data_t *new_tagged(packet_info *pinfo, int encap)
+{
+    exp_pdu_data_item_t number = {exp_pdu_data_dissector_table_num_value_size,
+                                  exp_pdu_data_dissector_table_num_value_populate_data,
+                                  GINT_TO_POINTER(encap)};
+    const exp_pdu_data_item_t *items[] = {&number, NULL};
+
+    return export_pdu_create_tags(pinfo, "wtap_encap", EXP_PDU_TAG_DISSECTOR_TABLE_NAME, items);
+}
+
 void hook_export_frame(struct corr_engine *engine, tvbuff_t *tvb, packet_info *pinfo)
 {
     int encap = pinfo->rec->rec_header.packet_header.pkt_encap;
-    exp_pdu_data_t *pdu;
 
     session.early = !PINFO_FD_VISITED(pinfo);
     if (session.early)
@@ -101,18 +128,17 @@ void hook_export_frame(struct corr_engine *engine, tvbuff_t *tvb, packet_info *p
     choose(engine);
     if (!corr_frame_set_has(session.kept, pinfo->num))
         return;
+    if (have_tap_listener(tap_for_wireshark)) {
+        queue(tap_for_wireshark, new_tagged(pinfo, encap), tvb, pinfo);
+        return;
+    }
     for (unsigned i = 0; i < G_N_ELEMENTS(exports); i++) {
         if (!takes(i, encap))
             continue;
-        if (!have_tap_listener(exports[i].tap)) {
+        if (have_tap_listener(exports[i].tap))
+            queue(exports[i].tap, wmem_new0(pinfo->pool, exp_pdu_data_t), tvb, pinfo);
+        else
             exports[i].left++;
-            return;
-        }
-        pdu = wmem_new0(pinfo->pool, exp_pdu_data_t);
-        pdu->tvb_captured_length = tvb_captured_length(tvb);
-        pdu->tvb_reported_length = tvb_reported_length(tvb);
-        pdu->pdu_tvb = tvb;
-        tap_queue_packet(exports[i].tap, pinfo, pdu);
         return;
     }
     session.other++;

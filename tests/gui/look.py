@@ -241,11 +241,11 @@ def choose(window, box, name):
         for top in person.windows():
             for some_list in things(top, "list"):
                 for item in children(some_list):
-                    if item.get_name().startswith(name) and place(some_list)[3] > 0:
+                    if item.get_name() == name and place(some_list)[3] > 0:
                         return item
         return None
     person.click(until(entry, f"no entry {name!r} in {window.get_name()!r}"))
-    until(lambda: box.get_name().startswith(name), f"{name!r} is not chosen")
+    until(lambda: box.get_name() == name, f"{name!r} is not chosen")
 
 
 def save_as(begin, kind, name):
@@ -283,7 +283,7 @@ def look_at_ladder(main):
     person.keys("minus", "minus")  # smaller letters: all columns in sight
     person.picture(window, "ladder")
     person.click(person.find(window, "push button", "Export"))
-    text = save_as("Wireshark · Save Graph As", "ASCII", "ladder.txt")
+    text = save_as("Wireshark · Save Graph As", "ASCII (*.txt)", "ladder.txt")
     same([words(line) for line in text.splitlines() if line.startswith("|")],
          [words(line) for line in said("ladder") if line.startswith("|")], "exported ladder")
     close(window, "Flow")
@@ -450,14 +450,28 @@ def look_at_preferences(main):
 
 # -- one copy of each packet -----------------------------------------------------------------------
 
-def look_at_export(main):
-    title("File > Strip Headers: one copy of each packet, as many as tshark writes")
-    person.menu(main, "File", "Strip Headers…")
+def open_exports(main, entry, name):
+    """The dialog, in which this export is chosen."""
+    person.menu(main, "File", entry)
     dialog = until(lambda: next((window for window in person.windows()
                                  if window.get_role_name() == "dialog"), None), "no dialog")
     box = person.find(dialog, "combo box")
-    if box.get_name() != "CORR one copy per packet":
-        choose(dialog, box, "CORR one copy per packet")
+    if box.get_name() != name:
+        choose(dialog, box, name)
+    return dialog
+
+
+def look_at_export(main):
+    title("File > Strip Headers: one copy of each packet, of one link type")
+    dialog = open_exports(main, "Strip Headers…", "CORR one copy per packet")
+    person.picture(dialog, "strip-headers")
+    person.click(person.find(dialog, "push button", "Cancel"))
+    until(lambda: all(window.get_role_name() != "dialog" for window in person.windows()),
+          "the dialog does not close")
+
+    title("File > Export PDUs: one copy of each packet, as many as tshark writes")
+    dialog = open_exports(main, "Export PDUs to File…",
+                          "CORR one copy per packet (all link types, for Wireshark)")
     person.click(person.find(dialog, "push button", "OK"))
     main = person.window("*(Untitled)")
     wanted = int(said("one-copy")[0])

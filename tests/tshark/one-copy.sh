@@ -79,4 +79,12 @@ has err '^corr: [0-9]+ more packets have another link type .*"CORR one copy per 
 analysis "$CORR_OUT/ether.pcapng" | sort >"$T/ether"
 analysis "$CORR_OUT/server.pcapng" | grep ' 8080 ' | sort >"$T/server"
 same "$T/ether" "$T/server"
+
+title "all link types in one file, for Wireshark: what the exports of single ones hold"
+expect 0 corr_tshark -2 -r "$CORR_TMP/in/mixed.pcapng" \
+    -U "$name (all link types, for Wireshark)" -w "$CORR_OUT/all.pcapng"
+hasnt err '^corr'
+analysis "$CORR_OUT/all.pcapng" | sort >"$T/all"
+sort "$T/raw" "$T/ether" >"$T/both"
+same "$T/all" "$T/both"
 finish
