@@ -17,8 +17,8 @@ import subprocess
 import sys
 import time
 
-from person import (Atspi, NotSeen, Person, cell_text, children, has_state, place, text_of, things,
-                    until)
+from person import (Atspi, NotSeen, Person, cell_text, children, has_state, is_showing, place,
+                    text_of, things, until)
 
 FOLDER = sys.argv[1]
 TABLES = sys.argv[2:]
@@ -450,11 +450,16 @@ def look_at_preferences(main):
 
 # -- one copy of each packet -----------------------------------------------------------------------
 
+def has_dialog():
+    """Of whatever title: some have none that tells anything."""
+    return next((window for window in person.windows()
+                 if window.get_role_name() == "dialog" and is_showing(window)), None)
+
+
 def open_exports(main, entry, name):
     """The dialog, in which this export is chosen."""
     person.menu(main, "File", entry)
-    dialog = until(lambda: next((window for window in person.windows()
-                                 if window.get_role_name() == "dialog"), None), "no dialog")
+    dialog = until(has_dialog, "no dialog")
     box = person.find(dialog, "combo box")
     if box.get_name() != name:
         choose(dialog, box, name)
@@ -466,8 +471,7 @@ def look_at_export(main):
     dialog = open_exports(main, "Strip Headers…", "CORR one copy per packet")
     person.picture(dialog, "strip-headers")
     person.click(person.find(dialog, "push button", "Cancel"))
-    until(lambda: all(window.get_role_name() != "dialog" for window in person.windows()),
-          "the dialog does not close")
+    until(lambda: not has_dialog(), "the dialog does not close")
 
     title("File > Export PDUs: one copy of each packet, as many as tshark writes")
     dialog = open_exports(main, "Export PDUs to File…",
