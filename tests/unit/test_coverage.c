@@ -172,6 +172,37 @@ static void zone_of_one(void)
     }
 }
 
+/* Offsets that the user gives, and none at all, are held against what packets show. */
+static void given(void)
+{
+    static const struct {
+        enum corr_correction how;
+        int64_t offset_ns;
+        bool told;
+    } cases[] = {{CORR_CORRECTION_OFF, 0, true},
+                 {CORR_CORRECTION_MANUAL, MS(600), true},
+                 {CORR_CORRECTION_MANUAL, MS(501), false},
+                 {CORR_CORRECTION_AUTO, MS(600), false}};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct corr_config config = {.correction = cases[i].how};
+        struct corr_point_settings settings = {.offset_ns = cases[i].offset_ns};
+        struct world *w;
+        g_autofree char *text = NULL;
+
+        w = world_new_with(&config);
+        world_point(w, "a");
+        world_point(w, "b");
+        corr_engine_set_point(w->engine, 1, &settings);
+        w->clocks[1].offset_ns = MS(500);
+        talk(w, 40, NULL);
+        world_run(w);
+        text = clock_text(w);
+        g_assert_cmpint(strstr(text, "as the preferences say") != NULL, ==, cases[i].told);
+        world_free(w);
+    }
+}
+
 static void was_set(void)
 {
     struct world *w = net();
@@ -275,6 +306,7 @@ int main(int argc, char **argv)
     g_test_add_func("/coverage/a silence of all is none", silence);
     g_test_add_func("/coverage/share of the time in which another point captured", overlap);
     g_test_add_func("/coverage/whole quarter hours are a wrong time zone", zones);
+    g_test_add_func("/coverage/offsets given that packets contradict", given);
     g_test_add_func("/coverage/a wrong time zone is the odd one's", zone_of_one);
     g_test_add_func("/coverage/a clock that was set is named", was_set);
     g_test_add_func("/coverage/frames stamped earlier than the one before", disorder);

@@ -233,6 +233,17 @@ bool corr_coverage_overlap(const struct corr_result *r, uint32_t point, double *
     return true;
 }
 
+/* What the reference's clock showed when it saw its first packet. */
+static int64_t reference_begins(const struct corr_result *r)
+{
+    uint32_t first = 0;
+
+    while (first + 1 < r->store->obs->len &&
+           corr_store_obs(r->store, first)->point != r->clock_reference)
+        first++;
+    return corr_store_obs(r->store, first)->time_ns;
+}
+
 /* Quarter hours by which a point's clock is ahead of the reference's; false: it is no whole number.
  */
 static bool quarters_of(const struct corr_result *r, uint32_t point, int64_t t_ns,
@@ -269,14 +280,9 @@ static uint32_t zone_usual(const struct corr_result *r, int64_t t_ns)
 
 static void zone_tell(const struct corr_result *r, uint32_t point, GPtrArray *reasons)
 {
-    int64_t mine, theirs, minutes, t_ns;
-    uint32_t usual, first = 0;
+    int64_t mine, theirs, minutes, t_ns = reference_begins(r);
+    uint32_t usual = zone_usual(r, t_ns);
 
-    while (first + 1 < r->store->obs->len &&
-           corr_store_obs(r->store, first)->point != r->clock_reference)
-        first++;
-    t_ns = corr_store_obs(r->store, first)->time_ns;
-    usual = zone_usual(r, t_ns);
     if (!quarters_of(r, point, t_ns, &mine) || !quarters_of(r, usual, t_ns, &theirs) ||
         mine == theirs)
         return;
@@ -341,6 +347,31 @@ static void steps_tell(const GArray *pieces, int64_t base_ns, GPtrArray *reasons
     }
 }
 
+/* An offset that the user gave, or no correction, where packets would have arrived before they
+ * left. */
+static void given_tell(const struct corr_result *r, uint32_t point,
+                       const struct corr_clock_piece *given, GPtrArray *reasons)
+{
+    struct corr_clock_answer shown =
+        corr_result_clock(r, r->clock_reference, point, reference_begins(r));
+    g_autoptr(GString) used = g_string_new(NULL), offset = g_string_new(NULL);
+
+    if (shown.status != CORR_CLOCK_BOUNDED ||
+        llabs(shown.offset_ns - given->offset_ns) <= shown.error_ns + given->error_ns)
+        return;
+    corr_text_time(given->offset_ns, used);
+    corr_text_time(shown.offset_ns, offset);
+    g_string_append(offset, " ± ");
+    corr_text_time(shown.error_ns, offset);
+    g_ptr_array_add(reasons,
+                    g_strdup_printf("its clock is taken to be %s off %s's, as the "
+                                    "preferences say, but packets show %s: latencies are "
+                                    "wrong by the rest, or absent; let clocks be "
+                                    "corrected automatically, or give that offset",
+                                    used->str, corr_store_point(r->store, r->clock_reference)->name,
+                                    offset->str));
+}
+
 void corr_coverage_clock(const struct corr_result *r, uint32_t point, GPtrArray *reasons)
 {
     enum corr_clock_status status;
@@ -354,6 +385,8 @@ void corr_coverage_clock(const struct corr_result *r, uint32_t point, GPtrArray 
     if (point == r->clock_reference)
         return;
     pieces = corr_result_clock_pieces(r, point, &status);
+    if (corr_clock_has_offset(status) && status != CORR_CLOCK_BOUNDED && pieces->len > 0)
+        given_tell(r, point, &g_array_index(pieces, struct corr_clock_piece, 0), reasons);
     if (status != CORR_CLOCK_BOUNDED || pieces->len == 0)
         return;
     base_ns = corr_store_obs(r->store, 0)->time_ns;
