@@ -407,6 +407,27 @@ static void taken_back_open(void)
     l7_talk_clear(&t);
 }
 
+/* Bytes that waited for others and were taken back are read no more. */
+static void taken_back_late(void)
+{
+    struct l7_talk t;
+    const uint8_t *d = (const uint8_t *)OK;
+    uint32_t late;
+
+    l7_talk_init(&t, 80);
+    l7_handshake(&t);
+    SAY(&t, 0, GET, 1448);
+    late = t.obs;
+    l7_packet(&t, 1, t.base[1] + 20, CORR_TCP_ACK, d + 20, sizeof OK - 21);
+    corr_l7_take_back(t.l7, late);
+    t.obs = late;
+    g_array_set_size(t.starts, late);
+    l7_packet(&t, 1, t.base[1], CORR_TCP_ACK, d, 20);
+    corr_l7_finish(t.l7);
+    assert_marks(&t, "http-request 0-28 GET /a h");
+    l7_talk_clear(&t);
+}
+
 /* Whatever comes, marks stay in order within themselves, and nothing is read that is not there. */
 static void damage(void)
 {
@@ -468,6 +489,7 @@ int main(int argc, char **argv)
     g_test_add_func("/l7/quic", quic);
     g_test_add_func("/l7/taken back", taken_back);
     g_test_add_func("/l7/taken back-open", taken_back_open);
+    g_test_add_func("/l7/taken back-late", taken_back_late);
     g_test_add_func("/l7/damage", damage);
     return g_test_run();
 }

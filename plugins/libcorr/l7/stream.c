@@ -517,9 +517,30 @@ void corr_l7_read(struct corr_l7 *l7, uint32_t conv, uint8_t dir, uint32_t obs,
     }
 }
 
+/* Bytes that wait, of observations from `obs` on: what is read of them later would name those. */
+static void late_take_back(struct corr_l7 *l7, struct corr_l7_stream *s, uint32_t obs)
+{
+    for (unsigned i = s->late != NULL ? s->late->len : 0; i-- > 0;) {
+        const struct corr_l7_late *late = &g_array_index(s->late, struct corr_l7_late, i);
+
+        if (late->obs < obs)
+            continue;
+        s->late_bytes -= late->cap;
+        l7->late_bytes -= late->cap;
+        g_array_remove_index(s->late, i);
+    }
+}
+
 void corr_l7_take_back(struct corr_l7 *l7, uint32_t obs)
 {
     GArray *marks = l7->marks;
+
+    for (unsigned i = 0; i < l7->pairs->len && l7->late_bytes > 0; i++) {
+        struct corr_l7_pair *pair = g_ptr_array_index(l7->pairs, i);
+
+        for (unsigned dir = 0; pair != NULL && dir < 2; dir++)
+            late_take_back(l7, &pair->stream[dir], obs);
+    }
 
     /* Bytes that had waited may have made marks for earlier observations: among the last few. */
     for (unsigned i = marks->len; i > 0 && marks->len - i < TAKEN_BACK_MAX; i--)
