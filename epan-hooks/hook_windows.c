@@ -117,6 +117,10 @@ static void window_begin(stat_tap_table_ui *ui)
 {
     struct window *window = (struct window *)(void *)ui;
 
+    /* A window that reads again has a new listener; ours has to be younger once more. */
+    if (window->has_drawer)
+        remove_tap_listener(window);
+    window->has_drawer = false;
     forget(window);
     table_get(window);
 }
