@@ -212,7 +212,8 @@ def j08n(seed):
 
 # Frames that nobody can read.
 
-@scenario("J09", "one frame in twenty holds no packet", order=None, P=None, R=None, latency=None)
+@scenario("J09", "one frame in twenty holds no packet", order=None, P=None, R=None, latency=None,
+          oR=None)
 def j09(seed):
     net = t5(seed)
     t_conns(net, 10, 10, 500)
