@@ -227,6 +227,13 @@ def look_at_tables(main):
                 return len(window_rows(window)[1]) == len(wanted)
             until(filtered, "the filter does not filter")
             same([words(" ".join(row)) for row in window_rows(window)[1]], wanted, "filtered rows")
+        if name == "segments":
+            title("opened again, it shows its notes again")
+            close(window, heading)
+            heading, window = open_table(main, name)
+            _, wanted, notes = table_said(name)
+            until(lambda: len(window_rows(window)[1]) == len(wanted), "no rows")
+            same([text for text in window_rows(window)[2] if text.startswith("Note: ")], notes, "notes")
         close(window, heading)
     clear_filter(person.front(MAIN, *SIZE))  # 4.6 shows the window's filter there, too
 
