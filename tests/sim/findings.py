@@ -206,6 +206,7 @@ J06n loss@fwi>sw repair@fwi>sw
 J07 slow_accept@nic
 J08 reuse
 J09 unreadable
+J10 ttl@sw>fwi ttl@fwi>fwo ttl@fwo>srv
 L05 tls_turns
 L06 resolver@srv
 L06b lookup_again loss@fw>srv

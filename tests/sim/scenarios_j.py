@@ -228,3 +228,25 @@ def junk(net, pkt):
     copy = pkt.copy()
     net.sim.new_tx(copy, 0, 1, ctl="l2")
     net.client.out(copy, 1)
+
+
+# Probes that expire; the router that drops them answers when it likes.
+
+@scenario("J10", "traceroute: a router answers one probe in four", cause="ttl", order=None)
+def j10(seed):
+    net = t5(seed)
+    for i, r in enumerate(net.routers):
+        r.address = ip("10.200.0.%d" % (i + 1))
+    first, told = net.routers[0], []
+    answer = first.icmp_error
+
+    def icmp_error(pkt, dir, *rest):
+        told.append(pkt)
+        if len(told) % 4 == 1:
+            answer(pkt, dir, *rest)
+    first.icmp_error = icmp_error
+    c, s = net.client, net.server
+    for ttl in (1, 2, 3, 9):
+        c.ping("ping%d" % ttl, c.address(), s.address(), 500 + ttl, 20, SEC + ttl * 7 * MS,
+               100 * MS, ttl=ttl)
+    return net.finish()

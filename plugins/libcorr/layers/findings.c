@@ -107,8 +107,9 @@ static void collect_losses(struct corr_inquiry *q)
         uint32_t after = corr_sighting_point(r, corr_result_sighting(r, p->drop_after));
         if (after == p->drop_before || q->is_expired[i])
             continue; /* a loop: corr_rule_loop() tells it */
-        /* A flow of long packets only is not blocked by a rule. */
-        if (p->fate == CORR_FATE_BLOCKED && p->cause != CORR_CAUSE_MTU && p->flow < r->flows->len) {
+        /* A flow of long packets only, or of probes that expire, is not blocked by a rule. */
+        if (p->fate == CORR_FATE_BLOCKED && p->cause != CORR_CAUSE_MTU &&
+            p->cause != CORR_CAUSE_TTL && p->flow < r->flows->len) {
             struct corr_blocked *b = by_flow[p->flow];
             if (!b) {
                 b = by_flow[p->flow] = g_new0(struct corr_blocked, 1);

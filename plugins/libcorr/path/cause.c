@@ -442,6 +442,7 @@ static bool is_loss(const struct corr_packet *packet)
 /* All that went, or was to go, between two points that lost something. */
 struct pair {
     uint32_t p, q;
+    bool routed;    /* what passes has a smaller TTL behind it */
     GArray *offers; /* struct offer */
 };
 
@@ -509,7 +510,7 @@ static void passed_add(const struct corr_judge *j, const struct pairs *pairs,
 {
     const struct corr_obs *a, *b;
     struct corr_clock_answer clock;
-    const struct pair *pair;
+    struct pair *pair;
     struct offer offer;
 
     if (to->prev == CORR_NONE || to->duplicate || to->corrupt)
@@ -519,6 +520,7 @@ static void passed_add(const struct corr_judge *j, const struct pairs *pairs,
     pair = g_hash_table_lookup(pairs->index, pair_key(a->point, b->point));
     if (pair == NULL)
         return;
+    pair->routed |= a->have & b->have & CORR_HAVE_IP && a->ttl > b->ttl;
     offer = offer_of(packet, to->packet, a);
     offer.d_ns = b->time_ns - a->time_ns;
     clock = corr_result_clock(j->result, a->point, b->point, a->time_ns);
@@ -528,13 +530,23 @@ static void passed_add(const struct corr_judge *j, const struct pairs *pairs,
     g_array_append_val(pair->offers, offer);
 }
 
+/* The router that it reached must not send it on; whether it says so, it decides itself: RFC 1812.
+ */
+static bool has_expired(const struct pair *pair, const struct corr_obs *at)
+{
+    return pair->routed && at->have & CORR_HAVE_IP && at->ttl <= 1;
+}
+
 static void offers_collect(const struct corr_judge *j, const struct pairs *pairs)
 {
-    for (uint32_t i = 0; i < j->result->packets->len; i++) {
-        const struct corr_packet *packet = corr_result_packet(j->result, i);
+    for (uint32_t s = 0; s < j->result->sightings->len; s++) {
+        const struct corr_sighting *to = corr_result_sighting(j->result, s);
 
-        for (uint32_t s = packet->first; s < packet->first + packet->n; s++)
-            passed_add(j, pairs, packet, corr_result_sighting(j->result, s));
+        passed_add(j, pairs, corr_result_packet(j->result, to->packet), to);
+    }
+    for (uint32_t i = 0; i < j->result->packets->len; i++) {
+        struct corr_packet *packet = &g_array_index(j->result->packets, struct corr_packet, i);
+
         if (is_loss(packet)) {
             const struct corr_obs *at =
                 corr_result_obs(j->result, corr_result_sighting(j->result, packet->drop_after));
@@ -542,6 +554,10 @@ static void offers_collect(const struct corr_judge *j, const struct pairs *pairs
                 g_hash_table_lookup(pairs->index, pair_key(at->point, packet->drop_before));
             struct offer offer = offer_of(packet, i, at);
 
+            if (packet->cause == CORR_CAUSE_UNKNOWN && has_expired(pair, at)) {
+                packet->cause = CORR_CAUSE_TTL;
+                continue;
+            }
             offer.lost = true;
             offer.blocked = packet->fate == CORR_FATE_BLOCKED;
             g_array_append_val(pair->offers, offer);
