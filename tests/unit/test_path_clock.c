@@ -178,6 +178,25 @@ static void over_a_third_point(void)
     world_free(w);
 }
 
+/* More points than are compared pair by pair, and clocks that show them in another order. */
+static void long_way(void)
+{
+    enum { POINTS = 12 };
+    struct way way;
+    struct world *w = net(POINTS, &way);
+
+    for (uint32_t i = 0; i < POINTS; i++) {
+        w->clocks[i].offset_ns = (int64_t)(i * 5 % POINTS) * -SEC(2);
+        w->clocks[i].drift_ppm = (double)(i * 7 % POINTS) * 6 - 30;
+    }
+    traffic(w, &way, 0, MS(100), 100, 50000, true);
+    world_run(w);
+    for (uint32_t i = 0; i + 1 < POINTS; i++)
+        assert_bounded(w, i, i + 1, SEC(5), MS(1) + US(60));
+    assert_bounded(w, 0, POINTS - 1, SEC(5), (POINTS - 1) * (MS(1) + US(60)));
+    world_free(w);
+}
+
 static void nothing_in_common(void)
 {
     struct world *w = world_new();
@@ -263,8 +282,8 @@ static enum corr_clock_status near_taps(int64_t offset)
     w->clocks[1].offset_ns = offset;
     traffic(w, &way, 0, MS(100), 100, 0, true);
     world_run(w);
-    pieces = corr_result_clock_pieces(
-        corr_engine_result(w->engine), !corr_engine_result(w->engine)->clock_reference, &status);
+    pieces = corr_result_clock_pieces(corr_engine_result(w->engine),
+                                      !corr_engine_result(w->engine)->clock_reference, &status);
     g_array_unref(pieces);
     world_free(w);
     return status;
@@ -289,5 +308,6 @@ void add_clock_tests(void)
     g_test_add_func("/path/clock/when no line fits, the clock was set", step);
     g_test_add_func("/path/clock/traffic in one direction only: drift-only", one_direction);
     g_test_add_func("/path/clock/composed over a third point", over_a_third_point);
+    g_test_add_func("/path/clock/a long way, whose points come in another order by time", long_way);
     g_test_add_func("/path/clock/nothing that both points saw: unknown", nothing_in_common);
 }

@@ -37,28 +37,98 @@ static void sample_add(const struct corr_store *store, struct corr_clock *clock,
     g_array_append_val(pair->samples, sample);
 }
 
-static void packet_sample(struct corr_work *work, struct corr_clock *clock,
-                          const struct corr_packet *packet)
+/* A sighting of one packet, and how many of its others are known to precede it on the way. */
+struct stop {
+    uint32_t obs, before;
+};
+
+static int stop_compare(const void *x, const void *y)
 {
-    const struct corr_result *result = work->result;
+    const struct stop *a = x, *b = y;
 
-    for (uint32_t i = packet->first; i < packet->first + packet->n; i++)
-        for (uint32_t k = i + 1; k < packet->first + packet->n; k++) {
-            const struct corr_sighting *a = corr_result_sighting(result, i);
-            const struct corr_sighting *b = corr_result_sighting(result, k);
-            int order;
+    if (a->before != b->before)
+        return a->before < b->before ? -1 : 1;
+    return a->obs < b->obs ? -1 : a->obs > b->obs;
+}
 
-            if (packet->n > ALL_PAIRS && k > i + 1)
-                break;
-            if (a->duplicate || b->duplicate)
-                continue;
-            order = corr_order_compare(result, packet->flow, packet->dir, result->obs_conv[a->obs],
-                                       result->obs_conv[b->obs]);
-            if (order < 0)
-                sample_add(work->store, clock, a->obs, b->obs);
-            else if (order > 0)
-                sample_add(work->store, clock, b->obs, a->obs);
+static int way_compare(const struct corr_result *result, const struct corr_packet *packet,
+                       const struct stop *a, const struct stop *b)
+{
+    return corr_order_compare(result, packet->flow, packet->dir, result->obs_conv[a->obs],
+                              result->obs_conv[b->obs]);
+}
+
+/*
+ * Brings a packet's sightings into an order that its way agrees with.  They come by their
+ * recorded times: where clocks are seconds apart, neighbours in time are no neighbours on
+ * the way, and a chain of those would leave most points without any.
+ */
+static void way_sort(const struct corr_result *result, const struct corr_packet *packet,
+                     struct stop *stops, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = i + 1; k < n; k++) {
+            int order = way_compare(result, packet, &stops[i], &stops[k]);
+
+            stops[k].before += order < 0;
+            stops[i].before += order > 0;
         }
+    qsort(stops, n, sizeof *stops, stop_compare);
+}
+
+/* From each sighting to the next that is known to follow, and from the last known to precede. */
+static void neighbours_sample(struct corr_work *work, struct corr_clock *clock,
+                              const struct corr_packet *packet, struct stop *stops, uint32_t n)
+{
+    g_autofree uint32_t *next = g_new(uint32_t, n);
+
+    way_sort(work->result, packet, stops, n);
+    for (uint32_t i = 0; i < n; i++) {
+        next[i] = i + 1;
+        while (next[i] < n && way_compare(work->result, packet, &stops[i], &stops[next[i]]) >= 0)
+            next[i]++;
+        if (next[i] < n)
+            sample_add(work->store, clock, stops[i].obs, stops[next[i]].obs);
+    }
+    for (uint32_t k = 1; k < n; k++) {
+        uint32_t i = k;
+
+        while (i > 0 && way_compare(work->result, packet, &stops[i - 1], &stops[k]) >= 0)
+            i--;
+        if (i > 0 && next[i - 1] != k)
+            sample_add(work->store, clock, stops[i - 1].obs, stops[k].obs);
+    }
+}
+
+static void pairs_sample(struct corr_work *work, struct corr_clock *clock,
+                         const struct corr_packet *packet, const struct stop *stops, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = i + 1; k < n; k++) {
+            int order = way_compare(work->result, packet, &stops[i], &stops[k]);
+
+            if (order < 0)
+                sample_add(work->store, clock, stops[i].obs, stops[k].obs);
+            else if (order > 0)
+                sample_add(work->store, clock, stops[k].obs, stops[i].obs);
+        }
+}
+
+static void packet_sample(struct corr_work *work, struct corr_clock *clock,
+                          const struct corr_packet *packet, GArray *stops)
+{
+    g_array_set_size(stops, 0);
+    for (uint32_t i = packet->first; i < packet->first + packet->n; i++) {
+        const struct corr_sighting *sighting = corr_result_sighting(work->result, i);
+        struct stop stop = {.obs = sighting->obs};
+
+        if (!sighting->duplicate)
+            g_array_append_val(stops, stop);
+    }
+    if (stops->len <= ALL_PAIRS)
+        pairs_sample(work, clock, packet, (struct stop *)stops->data, stops->len);
+    else
+        neighbours_sample(work, clock, packet, (struct stop *)stops->data, stops->len);
 }
 
 /* In the order of capture at p: whatever its clock does, that is the order of time. */
@@ -255,6 +325,7 @@ void corr_clock_fit(struct corr_work *work)
     struct corr_result *result = work->result;
     struct corr_clock *clock = g_new0(struct corr_clock, 1);
     size_t squared = (size_t)work->store->points->len * work->store->points->len;
+    g_autoptr(GArray) stops = g_array_new(FALSE, FALSE, sizeof(struct stop));
     uint32_t reference;
 
     clock->n = work->store->points->len;
@@ -276,7 +347,7 @@ void corr_clock_fit(struct corr_work *work)
         if (packet->n > 1 && !packet->ambiguous && packet->flow != CORR_NONE &&
             !corr_conv_scoped(corr_result_conv(
                 result, result->obs_conv[corr_result_sighting(result, packet->first)->obs])))
-            packet_sample(work, clock, packet);
+            packet_sample(work, clock, packet, stops);
     }
     pairs_begin(clock);
     pairs_fit(clock, work->store);
