@@ -209,6 +209,114 @@ static void pipeline(void)
            "http request 0 server 4=0+4+0 download 0");
 }
 
+/*
+ * Lookups: who sends what, as above; the name and the server are the same.  A query that is
+ * lost on the way is missed by the server's point only.
+ */
+enum { A = 1, AAAA = 28 };
+
+struct asks {
+    int ms, who, type;
+    uint16_t port, id;
+    unsigned misses;
+};
+
+#define DNS_NAME "\3www\7example\0"
+
+static void ask(struct world *w, const uint32_t *points, const struct asks *l, unsigned i)
+{
+    const uint8_t id[2] = {l->id >> 8, l->id & 255}, type[4] = {0, (uint8_t)l->type, 0, 1};
+    const char *head = l->who == C ? "\1\0\0\1\0\0\0\0\0\0" : "\x81\x80\0\1\0\1\0\0\0\0";
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    struct shape s = l->who == C ? udp(1, l->port, 2, 53, 0) : udp(2, 53, 1, l->port, 0);
+
+    g_byte_array_append(bytes, id, 2);
+    g_byte_array_append(bytes, (const uint8_t *)head, 10);
+    g_byte_array_append(bytes, (const uint8_t *)DNS_NAME, sizeof DNS_NAME - 1);
+    g_byte_array_append(bytes, type, 4);
+    if (l->who == S) {
+        static const uint8_t rest[] = {0, 1, 0, 0, 0, 60}, address[16] = {10, 0, 0, 9};
+        const uint8_t len[2] = {0, l->type == A ? 4 : 16};
+
+        g_byte_array_append(bytes, (const uint8_t *)"\xc0\x0c", 2);
+        g_byte_array_append(bytes, type, 2);
+        g_byte_array_append(bytes, rest, sizeof rest);
+        g_byte_array_append(bytes, len, 2);
+        g_byte_array_append(bytes, address, len[1]);
+    }
+    s.bytes = (const char *)bytes->data;
+    s.len = bytes->len;
+    s.ip_id = (uint16_t)(100 + i + 40000 * (unsigned)l->who);
+    for (unsigned point = 0; point < 2; point++)
+        if (!(l->misses >> point & 1))
+            world_see(w, points[point], MS(1000 + l->ms + ((int)point == l->who ? 0 : DELAY_MS)),
+                      &s);
+}
+
+/* "again 1 dns 1020=1020+0+0": queries that were sent again, and the phase as above. */
+static void expect_lookups(const struct asks *lines, unsigned n, const char *want)
+{
+    struct world *w = world_new();
+    uint32_t points[2] = {world_point(w, "client"), world_point(w, "server")};
+    const struct corr_phases *phases;
+    g_autoptr(GString) got = g_string_new(NULL);
+
+    for (unsigned i = 0; i < n; i++)
+        ask(w, points, &lines[i], i);
+    world_run(w);
+    phases = corr_layers_phases(corr_engine_result(w->engine));
+    for (uint32_t i = 0; i < phases->transactions->len; i++) {
+        const struct corr_transaction *t = corr_phases_transaction(phases, i);
+
+        g_string_append_printf(got, "%sagain %u", i > 0 ? "; " : "", t->dns_tries);
+        for (uint32_t k = 0; k < t->n_phases; k++)
+            append_phase(phases, corr_phases_phase(phases, t->first_phase + k), got);
+    }
+    g_assert_cmpstr(got->str, ==, want);
+    world_free(w);
+}
+#define LOOKUPS(lines, want) expect_lookups(lines, G_N_ELEMENTS(lines), want)
+
+/* A and AAAA from one port, and other programs that ask the same before there is an answer. */
+static void lookups_side_by_side(void)
+{
+    static const struct asks lines[] = {{0, C, A, 5000, 7, 0},   {0, C, AAAA, 5000, 8, 0},
+                                        {20, C, A, 5001, 9, 0},  {80, C, A, 5002, 10, 0},
+                                        {100, S, A, 5000, 7, 0}, {101, S, AAAA, 5000, 8, 0},
+                                        {102, S, A, 5001, 9, 0}, {103, S, A, 5002, 10, 0}};
+
+    LOOKUPS(lines, "again 0 dns 111=20+91+0; again 0 dns 92=20+72+0; again 0 dns 33=20+13+0");
+}
+
+/* The wait is the way's, which lost a query to A; that AAAA was answered says nothing. */
+static void lookup_lost_beside(void)
+{
+    static const struct asks same[] = {{0, C, A, 5000, 7, 2},
+                                       {0, C, AAAA, 5000, 8, 0},
+                                       {15, S, AAAA, 5000, 8, 0},
+                                       {1000, C, A, 5000, 7, 0},
+                                       {1015, S, A, 5000, 7, 0}};
+    static const struct asks other[] = {{0, C, A, 5000, 7, 2},
+                                        {0, C, AAAA, 5000, 8, 0},
+                                        {15, S, AAAA, 5000, 8, 0},
+                                        {1000, C, A, 5001, 17, 0},
+                                        {1015, S, A, 5001, 17, 0}};
+
+    LOOKUPS(same, "again 1 dns 1025=1020+5+0");
+    LOOKUPS(other, "again 1 dns 1025=1020+5+0");
+}
+
+/* AAAA is asked when A has been answered: two turns, each with its way and its server. */
+static void lookups_in_turn(void)
+{
+    static const struct asks lines[] = {{0, C, A, 5000, 7, 0},
+                                        {15, S, A, 5000, 7, 0},
+                                        {27, C, AAAA, 5000, 8, 0},
+                                        {44, S, AAAA, 5000, 8, 0}};
+
+    LOOKUPS(lines, "again 0 dns 54=40+12+2");
+}
+
 void test_layers_phases(void)
 {
     g_test_add_func("/layers/phases/plain", plain);
@@ -218,4 +326,7 @@ void test_layers_phases(void)
     g_test_add_func("/layers/phases/no answers", no_answers);
     g_test_add_func("/layers/phases/cut", cut);
     g_test_add_func("/layers/phases/pipeline", pipeline);
+    g_test_add_func("/layers/phases/lookups side by side", lookups_side_by_side);
+    g_test_add_func("/layers/phases/lookup lost beside another", lookup_lost_beside);
+    g_test_add_func("/layers/phases/lookups in turn", lookups_in_turn);
 }

@@ -5,16 +5,17 @@
  * A question is one name and type in one conversation, with all its tries and
  * its answer (RFC 1035, section 4.1).  Questions of one host for one name that
  * overlap are one lookup: tries with another port or server, A and AAAA side by
- * side, TCP after a truncated answer.
+ * side, TCP after a truncated answer.  Another program's question, which
+ * has an answer of its own, is another lookup.
  */
 #include "layers/talk_dns.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define SIDE_BY_SIDE_NS                                                                            \
-    INT64_C(50000000)                   /* between questions of one lookup, if all were answered */
-#define GIVE_UP_NS INT64_C(15000000000) /* a question is not tried again after this */
+#define TRY_AGAIN_NS INT64_C(1000000000) /* before this who waits does not ask again */
+#define AT_ONCE_MAX 16u                  /* lookups for one name that one host has open */
+#define GIVE_UP_NS INT64_C(15000000000)  /* a question is not tried again after this */
 
 static void question_free(void *data)
 {
@@ -195,7 +196,35 @@ static void questions_find(struct corr_dns *d)
     g_ptr_array_sort(d->questions, question_compare);
 }
 
-/* Whether the question belongs to the lookup that was last for this host and name. */
+/* Whether another program asked for this type already: each of the two has an answer. */
+static bool is_anothers(const struct corr_dns *d, const struct corr_lookup *lookup,
+                        const struct corr_question *q)
+{
+    for (unsigned i = 0; i < lookup->questions->len; i++) {
+        const struct corr_question *other =
+            g_ptr_array_index(d->questions, g_array_index(lookup->questions, uint32_t, i));
+
+        if (other->type == q->type && !other->tcp && !q->tcp && !other->truncated &&
+            other->answered && q->answered && q->time_ns - other->time_ns < TRY_AGAIN_NS &&
+            !corr_question_again(d, q, other, q))
+            return true;
+    }
+    return false;
+}
+
+static bool has_flow(const struct corr_dns *d, const struct corr_lookup *lookup, uint32_t flow)
+{
+    for (unsigned i = 0; i < lookup->questions->len; i++) {
+        const struct corr_question *q =
+            g_ptr_array_index(d->questions, g_array_index(lookup->questions, uint32_t, i));
+
+        if (q->flow == flow)
+            return true;
+    }
+    return false;
+}
+
+/* Whether the question belongs to a lookup of this host for this name. */
 static bool belongs(const struct corr_dns *d, const struct corr_lookup *lookup,
                     const struct corr_question *q)
 {
@@ -215,7 +244,25 @@ static bool belongs(const struct corr_dns *d, const struct corr_lookup *lookup,
     }
     if (first == NULL || first->point != q->point || q->time_ns - first->time_ns > GIVE_UP_NS)
         return false;
-    return pending || q->time_ns - first->time_ns <= SIDE_BY_SIDE_NS;
+    return pending || q->time_ns - first->time_ns <= CORR_DNS_SIDE_BY_SIDE_NS;
+}
+
+/* Of the latest lookups the one with the same port, or the latest one, to which it belongs. */
+static struct corr_lookup *lookup_of(const struct corr_dns *d, struct corr_lookup *last,
+                                     const struct corr_question *q)
+{
+    struct corr_lookup *found = NULL;
+    unsigned n = 0;
+
+    for (struct corr_lookup *l = last; l != NULL && n < AT_ONCE_MAX; l = l->previous, n++) {
+        if (!belongs(d, l, q) || is_anothers(d, l, q))
+            continue;
+        if (has_flow(d, l, q->flow))
+            return l;
+        if (found == NULL)
+            found = l;
+    }
+    return found;
 }
 
 static void lookups_find(struct corr_dns *d)
@@ -226,17 +273,20 @@ static void lookups_find(struct corr_dns *d)
         struct corr_question *q = g_ptr_array_index(d->questions, i);
         char text[CORR_ADDR_TEXT];
         char *key = g_strdup_printf("%s %s", corr_addr_text(&q->client.addr, text), q->name);
-        struct corr_lookup *lookup = g_hash_table_lookup(last, key);
+        struct corr_lookup *previous = g_hash_table_lookup(last, key);
+        struct corr_lookup *lookup = lookup_of(d, previous, q);
 
-        if (lookup == NULL || !belongs(d, lookup, q)) {
+        if (lookup == NULL) {
             lookup = g_new0(struct corr_lookup, 1);
+            lookup->previous = previous;
+            lookup->number = d->lookups->len + 1;
             lookup->questions = g_array_new(FALSE, FALSE, sizeof(uint32_t));
             g_ptr_array_add(d->lookups, lookup);
             g_hash_table_replace(last, key, lookup);
         } else {
             g_free(key);
         }
-        q->lookup = d->lookups->len;
+        q->lookup = lookup->number;
         g_array_append_val(lookup->questions, i);
     }
 }

@@ -6,6 +6,9 @@
 #include "layers/neighbours.h"
 #include "layers/talk.h"
 
+/* Between questions of one lookup that were asked together, at most. */
+#define CORR_DNS_SIDE_BY_SIDE_NS INT64_C(50000000)
+
 struct corr_question {
     uint32_t flow, id, type;
     uint32_t frame;          /* of the first try */
@@ -25,7 +28,9 @@ struct corr_question {
 };
 
 struct corr_lookup {
-    GArray *questions; /* uint32_t */
+    struct corr_lookup *previous; /* of the same host for the same name; or NULL */
+    uint32_t number;              /* from 1, in the order of the first questions */
+    GArray *questions;            /* uint32_t */
     bool used;
 };
 
@@ -35,6 +40,14 @@ struct corr_dns {
     GPtrArray *lookups;                 /* struct corr_lookup * */
     struct corr_neighbours *neighbours; /* made when asked for */
 };
+
+/*
+ * Whether a question is an earlier one, asked again from another port or with another number:
+ * a point that shows the answer to `final`, which is the same question or a later one, shows none
+ * to the earlier one.  Two programs that ask the same do so side by side, or each gets its answer.
+ */
+bool corr_question_again(const struct corr_dns *d, const struct corr_question *q,
+                         const struct corr_question *earlier, const struct corr_question *final);
 
 /* Joins lookups with the connections that waited for them; the others become rows of their own. */
 void corr_lookups_put_down(struct corr_dns *d);

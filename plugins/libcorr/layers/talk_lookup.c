@@ -2,7 +2,8 @@
 /*
  * talk_lookup.c - lookups as phases.  A connection waited for a lookup if it
  * went to one of its addresses, soon after it: then the phase ends with the
- * last answer that came before the connection's first SYN.
+ * last answer that came before the connection's first SYN.  Its time is that of
+ * the question with this answer: what was asked and answered beside it took none.
  */
 #include "layers/talk_dns.h"
 
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #define SOON_NS INT64_C(1000000000) /* from the answer to the SYN, at most */
+#define STAGES_MAX 3u               /* types asked for one after the other: A, AAAA, HTTPS */
 
 /* First passing of some packets at each station's point, whichever flow they are of. */
 static void packets_at(const struct corr_talk *talk, const GArray *packets, struct corr_moment *out)
@@ -152,58 +154,155 @@ static uint8_t code_of(const struct corr_dns *d, const struct corr_lookup *looku
     return final->code;
 }
 
+/* Whether a point shows the answer by which a lookup is judged. */
+static bool answer_shown(const struct corr_dns *d, const struct corr_question *final,
+                         uint32_t point)
+{
+    int64_t at;
+
+    return final->tcp ? final->point == point : packets_time(d->b->r, final->answers, point, &at);
+}
+
+bool corr_question_again(const struct corr_dns *d, const struct corr_question *q,
+                         const struct corr_question *earlier, const struct corr_question *final)
+{
+    const struct corr_result *r = d->b->r;
+    bool again = false;
+
+    if (q == earlier || q->type != earlier->type)
+        return false;
+    for (unsigned i = 0; i < earlier->tries->len && !again; i++) {
+        const struct corr_packet *packet =
+            corr_result_packet(r, g_array_index(earlier->tries, uint32_t, i));
+
+        for (uint32_t k = packet->first; k < packet->first + packet->n && !again; k++) {
+            uint32_t point = corr_result_obs(r, corr_result_sighting(r, k))->point;
+            int64_t before, after, answered;
+
+            again = answer_shown(d, final, point) &&
+                    packets_time(r, earlier->tries, point, &before) &&
+                    packets_time(r, q->tries, point, &after) &&
+                    after - before > CORR_DNS_SIDE_BY_SIDE_NS &&
+                    !packets_time(r, earlier->answers, point, &answered);
+        }
+    }
+    return again;
+}
+
+/* Queries that were sent because an earlier one got no answer. */
+static unsigned queries_again(const struct corr_dns *d, const struct corr_lookup *lookup,
+                              const struct corr_question *final)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < lookup->questions->len; i++) {
+        const struct corr_question *q = question_at(d, lookup, i);
+        bool again = false;
+
+        for (unsigned k = 0; k < i && !again; k++)
+            again = corr_question_again(d, q, question_at(d, lookup, k), final);
+        n += q->tries->len - (q->tries->len > 0 && !again);
+    }
+    return n;
+}
+
+/* The question that had to be answered before this one was asked, for another type; or NULL. */
+static const struct corr_question *question_before(const struct corr_dns *d,
+                                                   const struct corr_lookup *lookup,
+                                                   const struct corr_question *q, int64_t asked_ns)
+{
+    const struct corr_question *before = NULL;
+
+    for (unsigned i = 0; i < lookup->questions->len; i++) {
+        const struct corr_question *other = question_at(d, lookup, i);
+        int64_t at;
+
+        if (other->type != q->type && other->point == q->point && !other->tcp &&
+            packets_time(d->b->r, other->answers, q->point, &at) && at <= asked_ns &&
+            (before == NULL || at > before->answer_ns))
+            before = other;
+    }
+    return before;
+}
+
+static void packets_link(const struct corr_talk *talk, enum corr_side side, const GArray *packets,
+                         struct corr_chain *chain)
+{
+    packets_at(talk, packets, corr_chain_add(chain, side, talk->p->n));
+}
+
+/*
+ * A question that was asked, with all its tries, and its answer; before it the one that was
+ * waited for first, or the moment at which the lookup began.
+ */
+static void question_links(const struct corr_dns *d, const struct corr_lookup *lookup,
+                           const struct corr_talk *talk, const struct corr_question *q,
+                           unsigned stages, struct corr_chain *chain)
+{
+    g_autoptr(GArray) tries = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    const struct corr_question *before = NULL;
+    int64_t asked_ns;
+
+    for (unsigned i = 0; i < lookup->questions->len; i++) {
+        const struct corr_question *other = question_at(d, lookup, i);
+
+        if (other == q || corr_question_again(d, q, other, q))
+            g_array_append_vals(tries, other->tries->data, other->tries->len);
+        g_array_append_vals(all, other->tries->data, other->tries->len);
+    }
+    if (packets_time(d->b->r, tries, q->point, &asked_ns))
+        before = question_before(d, lookup, q, asked_ns);
+    if (before != NULL && stages > 1)
+        question_links(d, lookup, talk, before, stages - 1, chain);
+    else if (all->len > tries->len)
+        packets_link(talk, CORR_CLIENT, all, chain);
+    packets_link(talk, CORR_CLIENT, tries, chain);
+    if (q->answers->len > 0)
+        packets_link(talk, CORR_SERVER, q->answers, chain);
+}
+
+/* The question that led to TCP: its answer was too long, or it had none; or NULL. */
+static const struct corr_question *question_by_datagram(const struct corr_dns *d,
+                                                        const struct corr_lookup *lookup)
+{
+    const struct corr_question *tried = NULL;
+
+    for (unsigned i = 0; i < lookup->questions->len; i++) {
+        const struct corr_question *q = question_at(d, lookup, i);
+
+        if (q->truncated && q->tries->len > 0 && q->answers->len > 0)
+            return q;
+        if (tried == NULL && q->tries->len > 0)
+            tried = q;
+    }
+    return tried;
+}
+
 static void lookup_put_down(struct corr_dns *d, struct corr_lookup *lookup, uint32_t transaction,
                             const struct corr_question *final)
 {
     struct corr_talk talk = {.b = d->b, .open = CORR_NONE};
     struct corr_transaction *t = corr_build_transaction(d->b, transaction);
-    g_autoptr(GArray) tries = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    const struct corr_question *datagram = final->tcp ? question_by_datagram(d, lookup) : final;
     struct corr_chain chain = {0};
-    struct corr_moment *at;
-    unsigned n_questions = 0;
 
     lookup->used = true;
     t->dns_tcp = final->tcp;
     if (!final->tcp)
         t->dns_code = code_of(d, lookup, final);
-    for (unsigned i = 0; i < lookup->questions->len; i++) {
-        const struct corr_question *q = question_at(d, lookup, i);
-        bool first_of_type = true;
-
-        for (unsigned k = 0; k < i && first_of_type; k++)
-            first_of_type = question_at(d, lookup, k)->type != q->type;
-        g_array_append_vals(tries, q->tries->data, q->tries->len);
-        n_questions += first_of_type && q->tries->len > 0;
-    }
-    t->dns_tries = (uint16_t)MIN(tries->len - MIN(tries->len, n_questions), UINT16_MAX);
+    t->dns_tries = (uint16_t)MIN(queries_again(d, lookup, final), UINT16_MAX);
     if (t->host == NULL)
         t->host = g_strdup(final->name);
     talk.p = corr_passing_new(d->b->r, d->b->by, final->flow);
     talk.c = final->client_dir;
     talk.ref = talk.p->n;
-    at = g_new0(struct corr_moment, talk.p->n + 1);
-    if (tries->len > 0) {
-        packets_at(&talk, tries, at);
-        corr_chain_moments(&chain, CORR_CLIENT, at, talk.p->n);
-    }
-    if (final->tcp) {
-        /* The truncated answer that led here. */
-        for (unsigned i = 0; i < lookup->questions->len && tries->len > 0; i++) {
-            const struct corr_question *q = question_at(d, lookup, i);
-
-            if (!q->truncated || q->answers->len == 0)
-                continue;
-            memset(at, 0, sizeof *at * talk.p->n);
-            packets_at(&talk, q->answers, at);
-            corr_chain_moments(&chain, CORR_SERVER, at, talk.p->n);
-            break;
-        }
+    if (datagram != NULL && datagram->tries->len > 0)
+        question_links(d, lookup, &talk, datagram, STAGES_MAX, &chain);
+    else if (!final->tcp)
+        packets_link(&talk, CORR_SERVER, final->answers, &chain);
+    if (final->tcp)
         tcp_links(&talk, final, &chain);
-    } else {
-        memset(at, 0, sizeof *at * talk.p->n);
-        packets_at(&talk, final->answers, at);
-        corr_chain_moments(&chain, CORR_SERVER, at, talk.p->n);
-    }
     if (corr_talk_phase(&talk, transaction, CORR_PHASE_DNS, &chain)) {
         GArray *phases = d->b->out->phases;
 
@@ -211,7 +310,6 @@ static void lookup_put_down(struct corr_dns *d, struct corr_lookup *lookup, uint
             corr_build_transaction(d->b, transaction)->dns_tries;
         other_flows_add(d, lookup, final->flow);
     }
-    g_free(at);
     corr_passing_free(talk.p);
 }
 
