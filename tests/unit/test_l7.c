@@ -292,6 +292,48 @@ static void http2(void)
     every_size(say_h2, 80, "h2-headers 33-43 GET; h2-headers 9-19; h2-data 19-31");
 }
 
+/* The method or the status that a field block of a request or a response says; "": none. */
+static void expect_block(uint8_t dir, const char *block, uint8_t len, const char *want)
+{
+    struct l7_talk t;
+    uint8_t header[9] = {0, 0, len, 1, 4, 0, 0, 0, 1};
+    const struct corr_mark *m;
+    g_autofree char *text = NULL;
+
+    l7_talk_init(&t, 80);
+    l7_handshake(&t);
+    SAY(&t, 0, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 1448);
+    SAY(&t, 1, "\0\0\0\4\0\0\0\0\0", 1448);
+    l7_say(&t, dir, header, sizeof header, 1448);
+    l7_say(&t, dir, block, len, 1448);
+    g_assert_cmpuint(corr_l7_marks(t.l7)->len, ==, 1);
+    m = &g_array_index(corr_l7_marks(t.l7), struct corr_mark, 0);
+    text = m->value > 0 ? g_strdup_printf("%u", m->value) : corr_l7_text(t.l7, m, 0);
+    g_assert_cmpstr(text != NULL ? text : "", ==, want);
+    l7_talk_clear(&t);
+}
+
+/* Fields as nghttp2, nginx and curl write them (RFC 7541, sections 6 and C). */
+static void http2_blocks(void)
+{
+#define BLOCK(dir, block, want) expect_block(dir, block, sizeof block - 1, want)
+    BLOCK(0, "\x82\x86\x84", "GET");
+    BLOCK(0, "\x04\x84\x61\x22\x33\x44\x86\x83", "POST"); /* behind a path */
+    BLOCK(0, "\x3f\xe1\x1f\x42\x04HEAD", "HEAD");          /* behind a new size of the table */
+    BLOCK(0, "\x02\x86\xbf\x83\x3e\x0d\xf8\x3f", "DELETE");
+    BLOCK(0, "\x42\x03put", "");
+    BLOCK(0, "\xbe\x86\x84", ""); /* from the connection's own table */
+    BLOCK(1, "\x88", "200");
+    BLOCK(1, "\x48\x03" "502", "502");
+    BLOCK(1, "\x48\x82\x64\x02", "302"); /* RFC 7541, C.6.1 */
+    BLOCK(1, "\x08\x82\x08\x19", "103");
+    BLOCK(1, "\x48\x82\x18\xc0", "");
+    BLOCK(1, "\x48\x82\x64", ""); /* not whole */
+    BLOCK(1, "\x48\xff\xff\xff\xff\xff\xff", "");
+    BLOCK(1, "\x00\x07:status\x03" "200", "");
+#undef BLOCK
+}
+
 #define QUESTION "\3WWW\7example\3com\0\0\1\0\1"
 #define QUERY "\x12\x34\1\0\0\1\0\0\0\0\0\0" QUESTION
 #define ANSWER                                                                                     \
@@ -483,6 +525,7 @@ int main(int argc, char **argv)
     g_test_add_func("/l7/starttls", starttls);
     g_test_add_func("/l7/proxy", proxy);
     g_test_add_func("/l7/http2", http2);
+    g_test_add_func("/l7/http2/blocks", http2_blocks);
     g_test_add_func("/l7/dns", dns);
     g_test_add_func("/l7/dns/tcp", dns_tcp);
     g_test_add_func("/l7/dns/loops", dns_loops);

@@ -11,6 +11,7 @@ struct stream {
     int64_t from[2], to[2]; /* of request and response; UNKNOWN */
     GArray *frames;         /* struct corr_phase_bytes: of the response */
     const struct corr_mark *request;
+    bool has_data; /* of the response */
     bool reset;
 };
 
@@ -50,9 +51,17 @@ static void side_read(const struct corr_talk *talk, unsigned side, GHashTable *i
             s->reset = true;
             continue;
         }
-        /* An interim response (100, 103) is no answer yet. */
+        /*
+         * An interim response (100, 103) is no answer yet.  Where the status cannot be read
+         * it shows by the headers that follow: those of trailers end the stream.
+         */
         if (headers && side == 1 && said->mark->value >= 100 && said->mark->value < 200)
             continue;
+        if (headers && side == 1 && !s->has_data && !(said->flags & CORR_MARK_END)) {
+            s->from[1] = UNKNOWN;
+            g_array_set_size(s->frames, 0);
+        }
+        s->has_data |= side == 1 && !headers;
         if (headers && s->from[side] == UNKNOWN) {
             s->from[side] = said->begin;
             if (side == 0)
