@@ -523,6 +523,32 @@ def l11b(seed):
     return h2(l_net(seed))
 
 
+@scenario("L11c", "HTTP/2, one stream after the other, 103 before each, trailers", drops=0, checks=[
+    catalogue(server=(64, 4, 20, 40, 0), server_1=(84, 4, 20, 60, 0), server_2=(54, 4, 20, 30, 0))])
+def l11c(seed):
+    net = l_net(seed)
+    d = dialog(net, 80, "h2", server_options=dict(iw=80))
+    before = d.step(CLIENT, l7.PREFACE + l7.h2_settings())
+    d.step(SERVER, l7.h2_settings() + l7.h2_settings(True), 0, before)
+    exchanges = []
+    # 103 in Huffman's code, and then from the table that the first one has made an entry of.
+    for stream, wait, early in ((1, 40 * MS, b"\x48\x82\x08\x19"), (3, 60 * MS, b"\xbe"),
+                                (5, 30 * MS, b"\xbe")):
+        q = d.step(CLIENT, l7.h2_get(stream, "/s%d" % stream), 0, before)
+        d.step(SERVER, l7.h2_frame(l7.H2_HEADERS, l7.END_HEADERS, stream, early), 10 * MS, q)
+        head, body = l7.h2_response(stream, "h2", 5000)
+        if stream == 5:                         # END_STREAM stands on the trailers
+            body = body[:4] + b"\0" + body[5:] + l7.h2_frame(
+                l7.H2_HEADERS, l7.END_HEADERS | l7.END_STREAM, stream, b"\xbf")
+        before = d.step(SERVER, head + body, wait, q)
+        exchanges.append((q, before))
+    net.finish()
+    for n, (q, r) in enumerate(exchanges):
+        net.stories.append(Story("h2", "h2", *([connect(net.sim, "h2")] if n == 0 else []),
+                                 *spoken(d, q, r)))
+    return net
+
+
 # Connecting.
 
 @scenario("L13", "SYN lost nic > fw", drops=1, checks=[
