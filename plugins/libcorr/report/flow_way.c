@@ -225,8 +225,11 @@ static void orders_copy(struct corr_flow_ways *ways)
     ways->together = g_renew(bool, ways->together, (size_t)n *n + 1);
     ways->way.begins = g_renew(bool, ways->way.begins, n + 1);
     ways->way.ends = g_renew(bool, ways->way.ends, n + 1);
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         ways->convs[i] = g_array_index(members, struct corr_member, i).conv;
+        /* A station that is not drawn is neither end. */
+        ways->way.begins[i] = ways->way.ends[i] = false;
+    }
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t k = 0; k < n; k++) {
             ways->order[i * n + k] = (int8_t)corr_order_compare(ways->r, ways->flow, ways->dir,
