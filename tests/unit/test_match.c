@@ -201,6 +201,125 @@ static void fragments_without_a_first(void)
     world_free(p.w);
 }
 
+/* These bytes of a datagram's IP payload. */
+static struct shape fragment_of(struct shape s, uint32_t at, uint32_t len)
+{
+    s.frag_at = at;
+    s.frag_len = len;
+    s.frag_more = at + len < s.len + 8;
+    return s;
+}
+
+static struct shape fragmented_datagram(void)
+{
+    struct shape s = udp(1, 1000, 2, 53, 5);
+
+    s.len = 3000;
+    s.ip_id = 4711;
+    return s;
+}
+
+/*
+ * A mirror copies each fragment at once; the later ones are nearest to the copy of the
+ * first one, and belong to the datagram all the same.
+ */
+static void fragments_mirrored(void)
+{
+    struct pair p = pair_new();
+    struct shape s = fragmented_datagram();
+    uint32_t at_a[3], at_b[3][2];
+
+    for (unsigned i = 0; i < 3; i++) {
+        struct shape f = fragment_of(s, i * 1480, MIN(1480, 3008 - i * 1480));
+
+        at_a[i] = world_see(p.w, p.a, MS(1) + US(10 * i), &f);
+        for (unsigned k = 0; k < 2; k++)
+            at_b[i][k] = world_see(p.w, p.b, MS(2) + US(10 * i + k), &f);
+    }
+    world_run(p.w);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_same(p.w, at_a[i], at_b[i][0]);
+        assert_same(p.w, at_a[i], at_b[i][1]);
+        g_assert_false(world_sighting(p.w, at_b[i][0])->duplicate);
+        g_assert_true(world_sighting(p.w, at_b[i][1])->duplicate);
+    }
+    assert_other(p.w, at_a[0], at_a[1]);
+    assert_other(p.w, at_a[1], at_a[2]);
+    world_free(p.w);
+}
+
+/* Other bytes are no copy: the one that came first keeps its number, whatever it overlaps. */
+static void fragments_that_overlap(void)
+{
+    struct pair p = pair_new();
+    struct shape s = fragmented_datagram(), early = fragment_of(s, 256, 1480),
+                 first = fragment_of(s, 0, 1480), inside = fragment_of(s, 800, 80);
+    uint32_t at[4];
+
+    at[0] = world_see(p.w, p.a, MS(1), &early);
+    at[1] = walk(p.w, &p.way, MS(2), udp(3, 1000, 4, 53, 6), 1);
+    at[2] = world_see(p.w, p.a, MS(3), &first);
+    at[3] = world_see(p.w, p.a, MS(4), &inside);
+    world_run(p.w);
+    for (unsigned i = 0; i < 4; i++) {
+        g_assert_cmpuint(world_packets(p.w, at[i]), ==, 1);
+        g_assert_cmpuint(world_packet(p.w, at[i]), ==, i);
+        g_assert_false(world_sighting(p.w, at[i])->duplicate);
+        g_assert_false(world_packet_of(p.w, at[i])->ambiguous);
+    }
+    world_free(p.w);
+}
+
+/* With another point that shows them all they meet by their bytes; with less, nobody can tell. */
+static void fragments_that_overlap_elsewhere(bool lose)
+{
+    struct pair p = pair_new();
+    struct shape s = fragmented_datagram(),
+                 f[2] = {fragment_of(s, 0, 1480), fragment_of(s, 256, 1480)};
+    uint32_t at_a[2], at_b[2];
+
+    for (unsigned i = 0; i < 2; i++)
+        at_a[i] = world_see(p.w, p.a, MS(1) + US(i), &f[i]);
+    for (unsigned i = 0; i < (lose ? 1 : 2); i++)
+        at_b[i] = world_see(p.w, p.b, MS(2) + US(i), &f[i]);
+    world_run(p.w);
+    assert_same(p.w, at_a[0], at_b[0]);
+    assert_other(p.w, at_a[0], at_a[1]);
+    g_assert_false(world_packet_of(p.w, at_a[0])->ambiguous);
+    g_assert_cmpint(world_packet_of(p.w, at_a[1])->ambiguous, ==, lose);
+    if (!lose)
+        assert_same(p.w, at_a[1], at_b[1]);
+    world_free(p.w);
+}
+
+static void fragments_that_overlap_at_both(void)
+{
+    fragments_that_overlap_elsewhere(false);
+    fragments_that_overlap_elsewhere(true);
+}
+
+/* Whatever fragments come in whatever order: world_run() asks for what must always hold. */
+static void fragments_at_random(void)
+{
+    struct random r = {.state = 11};
+
+    for (unsigned round = 0; round < 300; round++) {
+        struct pair p = pair_new();
+        struct shape s = fragmented_datagram();
+
+        for (unsigned i = 0; i < 12; i++) {
+            uint32_t at = 8 * random_below(&r, 6);
+            struct shape f = fragment_of(s, at, 8 * (1 + random_below(&r, 5)));
+            unsigned copies = 1 + random_below(&r, 2);
+
+            while (copies-- > 0)
+                world_see(p.w, random_below(&r, 2) ? p.a : p.b, US(20 * i + copies), &f);
+        }
+        world_run(p.w);
+        world_free(p.w);
+    }
+}
+
 static void numbered_by_first_frame(void)
 {
     struct pair p = pair_new();
@@ -223,8 +342,8 @@ static void numbered_by_first_frame(void)
 static void quote_is_not_the_packet(void)
 {
     struct pair p = pair_new();
-    struct shape s = udp(1, 1000, 2, 53, 5), e = {.src = ip(9), .dst = ip(1), .proto = ICMP,
-                                                  .icmp_type = 11, .quote = &s};
+    struct shape s = udp(1, 1000, 2, 53, 5),
+                 e = {.src = ip(9), .dst = ip(1), .proto = ICMP, .icmp_type = 11, .quote = &s};
     uint32_t a, b, other;
 
     s.ip_id = 100;
@@ -258,8 +377,8 @@ static void quote_behind_a_translation(void)
     out = in;
     out.src = ip(200);
     out.src_port = 40000;
-    e_out = (struct shape){.src = ip(9), .dst = ip(200), .proto = ICMP, .icmp_type = 3,
-                           .icmp_code = 3, .quote = &out};
+    e_out = (struct shape){
+        .src = ip(9), .dst = ip(200), .proto = ICMP, .icmp_type = 3, .icmp_code = 3, .quote = &out};
     e_in = e_out;
     e_in.dst = ip(1);
     e_in.quote = &in;
@@ -294,9 +413,14 @@ int main(int argc, char **argv)
     g_test_add_func("/match/convs/a SYN that is sent again does not",
                     syn_sent_again_is_no_new_flow);
     g_test_add_func("/match/fragments/each fragment has its own number and the whole datagram one "
-                    "for every fragment", fragments_have_numbers_of_their_own);
+                    "for every fragment",
+                    fragments_have_numbers_of_their_own);
     g_test_add_func("/match/fragments/of several fragments the lost one", lost_fragment);
     g_test_add_func("/match/fragments/without a first one", fragments_without_a_first);
+    g_test_add_func("/match/fragments/mirrored", fragments_mirrored);
+    g_test_add_func("/match/fragments/overlapping at one point", fragments_that_overlap);
+    g_test_add_func("/match/fragments/overlapping at two points", fragments_that_overlap_at_both);
+    g_test_add_func("/match/fragments/at random", fragments_at_random);
     g_test_add_func("/match/packets/numbered by their first frame", numbered_by_first_frame);
     g_test_add_func("/match/quotes/a frame that quotes a packet is not that packet",
                     quote_is_not_the_packet);

@@ -18,6 +18,7 @@
  *                  into packets: IDs, time stamps, and order-preserving
  *                  alignment under the learned delays
  *     packets.c    instances of cells become packets and sightings
+ *     groups.c     sightings that nobody can tell apart are counted
  *     applink.c    connections that a proxy joins: no packets, but what they carry
  *
  * No stage looks at a clock to decide identity unless the cell leaves a choice.

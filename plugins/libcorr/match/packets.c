@@ -4,17 +4,15 @@
  * are one packet: what remains is the smallest unit that any point saw on its
  * own.  A datagram that was fragmented anywhere is cut in the same way.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "match/match.h"
-#include "path/order.h"
 
 /* A packet in the making. */
 struct draft {
     uint32_t flow, first, n; /* frames: drafted[first .. first + n) */
     int64_t from, to;
-    uint32_t frame; /* lowest frame number */
+    uint32_t frame; /* lowest frame number, that of a copy, too: frames_find() */
     uint32_t len;
     uint32_t rival; /* draft of the same content; CORR_NONE */
     uint8_t dir, method, kind, candidates;
@@ -41,11 +39,8 @@ static void draft_add(const struct corr_work *work, struct drafting *d, struct d
 {
     draft.first = d->drafted->len;
     draft.n = n;
-    draft.frame = UINT32_MAX;
     draft.rival = CORR_NONE;
     draft.kind = corr_store_obs(work->store, obs[0])->kind;
-    for (uint32_t i = 0; i < n; i++)
-        draft.frame = MIN(draft.frame, corr_store_obs(work->store, obs[i])->frame);
     g_array_append_vals(d->drafted, obs, n);
     g_array_append_val(d->drafts, draft);
 }
@@ -98,7 +93,8 @@ static struct share share_of(const struct corr_work *work, uint32_t head, uint32
                 : 0;
 
         share.from = MAX(0, (int64_t)frag->offset - base);
-        share.to = (int64_t)frag->offset + frag->len - base;
+        /* Every frame gets a number, even one that claims to hold nothing. */
+        share.to = MAX(share.from + 1, (int64_t)frag->offset + frag->len - base);
     }
     return share;
 }
@@ -110,21 +106,17 @@ static int i64_compare(const void *x, const void *y)
     return a < b ? -1 : a > b;
 }
 
-/* Cuts one datagram, of which `heads` are the whole or first frames, one per station. */
-static void datagram_draft(const struct corr_work *work, struct drafting *d,
-                           const struct draft *draft, const uint32_t *heads, uint32_t n)
+/* What each frame of a datagram holds of it, station by station. */
+static GArray *shares_collect(const struct corr_work *work, const struct drafting *d,
+                              const uint32_t *heads, uint32_t n)
 {
     GArray *shares = g_array_new(FALSE, FALSE, sizeof(struct share));
-    GArray *cuts = g_array_new(FALSE, FALSE, sizeof(int64_t));
-    GArray *obs = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     int64_t end = 0;
 
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t k = heads[i]; k != CORR_NONE; k = d->next_piece[k]) {
             struct share share = share_of(work, heads[i], k);
 
-            if (share.to <= share.from)
-                continue;
             g_array_append_val(shares, share);
             if (share.to != INT64_MAX)
                 end = MAX(end, share.to);
@@ -134,13 +126,95 @@ static void datagram_draft(const struct corr_work *work, struct drafting *d,
 
         if (share->to == INT64_MAX)
             share->to = MAX(end, share->from + 1);
+    }
+    return shares;
+}
+
+static bool same_bytes(const struct share *a, const struct share *b)
+{
+    return a->from == b->from && a->to == b->to;
+}
+
+/*
+ * A second frame with the same bytes at the same station is a mirror copy: it leaves the
+ * shares.  Do the others of some station overlap?
+ */
+static bool shares_overlap(const struct corr_work *work, GArray *shares)
+{
+    struct share *all = (struct share *)shares->data;
+    uint32_t kept = 0;
+    bool overlap = false;
+
+    for (uint32_t i = 0; i < shares->len; i++) {
+        uint32_t k = kept;
+        bool overlaps = false;
+
+        while (k > 0 && all[k - 1].conv == all[i].conv && !same_bytes(&all[k - 1], &all[i])) {
+            k--;
+            overlaps |= all[k].from < all[i].to && all[i].from < all[k].to;
+        }
+        if (k > 0 && all[k - 1].conv == all[i].conv) {
+            work->duplicate[all[i].obs] = all[k - 1].obs;
+            continue;
+        }
+        overlap |= overlaps;
+        all[kept++] = all[i];
+    }
+    g_array_set_size(shares, kept);
+    return overlap;
+}
+
+/*
+ * Where a station shows some bytes in several frames, which of them is it that another one
+ * shows?  That of the same bytes; one without such may be a part of any.
+ */
+static void overlapping_draft(const struct corr_work *work, struct drafting *d,
+                              const struct draft *draft, const GArray *shares, uint32_t n)
+{
+    const struct share *all = (const struct share *)shares->data;
+    GArray *obs = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+    for (uint32_t i = 0; i < shares->len; i++) {
+        struct draft piece = *draft;
+        uint32_t k = 0;
+
+        while (!same_bytes(&all[k], &all[i]))
+            k++;
+        if (k < i)
+            continue; /* drafted with that one */
+        g_array_set_size(obs, 0);
+        for (; k < shares->len; k++)
+            if (same_bytes(&all[k], &all[i]))
+                g_array_append_val(obs, all[k].obs);
+        piece.from = all[i].from;
+        piece.to = all[i].to;
+        piece.len = (uint32_t)(piece.to - piece.from);
+        piece.method = obs->len > 1 ? CORR_METHOD_RANGE : CORR_METHOD_NONE;
+        if (obs->len == 1 && n > 1) {
+            piece.ambiguous = true;
+            piece.candidates = MAX(piece.candidates, 2);
+        }
+        draft_add(work, d, piece, (const uint32_t *)obs->data, obs->len);
+    }
+    g_array_unref(obs);
+}
+
+/* Cuts a datagram where any station's frames begin or end; they do not overlap. */
+static void pieces_draft(const struct corr_work *work, struct drafting *d,
+                         const struct draft *draft, const GArray *shares, uint32_t n)
+{
+    GArray *cuts = g_array_new(FALSE, FALSE, sizeof(int64_t));
+    GArray *obs = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+    for (uint32_t i = 0; i < shares->len; i++) {
+        const struct share *share = &g_array_index(shares, struct share, i);
+
         g_array_append_val(cuts, share->from);
         g_array_append_val(cuts, share->to);
     }
     g_array_sort(cuts, i64_compare);
     for (uint32_t c = 0; c + 1 < cuts->len; c++) {
         struct draft piece = *draft;
-        uint32_t last = CORR_NONE;
 
         piece.from = g_array_index(cuts, int64_t, c);
         piece.to = g_array_index(cuts, int64_t, c + 1);
@@ -150,16 +224,8 @@ static void datagram_draft(const struct corr_work *work, struct drafting *d,
         for (uint32_t i = 0; i < shares->len; i++) {
             const struct share *share = &g_array_index(shares, struct share, i);
 
-            /* A second frame with the same bytes at the same station is a mirror copy. */
-            if (share->from <= piece.from && share->to >= piece.to) {
-                if (share->conv == last) {
-                    if (work->duplicate[share->obs] == CORR_NONE)
-                        work->duplicate[share->obs] = g_array_index(obs, uint32_t, obs->len - 1);
-                } else {
-                    g_array_append_val(obs, share->obs);
-                    last = share->conv;
-                }
-            }
+            if (share->from <= piece.from && share->to >= piece.to)
+                g_array_append_val(obs, share->obs);
         }
         if (obs->len == 0)
             continue;
@@ -167,9 +233,21 @@ static void datagram_draft(const struct corr_work *work, struct drafting *d,
             piece.method = obs->len > 1 ? CORR_METHOD_RANGE : CORR_METHOD_NONE;
         range_draft(work, d, piece, (const uint32_t *)obs->data, obs->len);
     }
-    g_array_unref(shares);
     g_array_unref(cuts);
     g_array_unref(obs);
+}
+
+/* One datagram, of which `heads` are the whole or first frames, one per station. */
+static void datagram_draft(const struct corr_work *work, struct drafting *d,
+                           const struct draft *draft, const uint32_t *heads, uint32_t n)
+{
+    GArray *shares = shares_collect(work, d, heads, n);
+
+    if (shares_overlap(work, shares))
+        overlapping_draft(work, d, draft, shares, n);
+    else
+        pieces_draft(work, d, draft, shares, n);
+    g_array_unref(shares);
 }
 
 /* The draft that the instance is (a part of) now; of several the first. */
@@ -263,6 +341,20 @@ uint32_t corr_result_rival(const struct corr_result *r, uint32_t packet)
     if (lo == r->rivals->len || g_array_index(r->rivals, struct corr_rival, lo).packet != packet)
         return CORR_NONE;
     return g_array_index(r->rivals, struct corr_rival, lo).next;
+}
+
+/* Copies, too: of a first fragment and a later one that repeats it, either may come first. */
+static void frames_find(const struct corr_work *work, const struct drafting *d)
+{
+    for (uint32_t i = 0; i < d->drafts->len; i++) {
+        struct draft *draft = &g_array_index(d->drafts, struct draft, i);
+
+        draft->frame = UINT32_MAX;
+        for (uint32_t k = draft->first; k < draft->first + draft->n; k++)
+            for (uint32_t obs = g_array_index(d->drafted, uint32_t, k); obs != CORR_NONE;
+                 obs = d->next_copy[obs])
+                draft->frame = MIN(draft->frame, corr_store_obs(work->store, obs)->frame);
+    }
 }
 
 /* Drafts by (lowest frame, first byte); a bucket per frame, and few drafts in each. */
@@ -401,77 +493,18 @@ static void sightings_index(struct corr_work *work, const GArray *drafts, const 
 #undef FROM
 }
 
-/* Sightings of one cell at one station that nobody can tell apart. */
-struct alike {
-    uint32_t conv, n, frame;
-};
-
-static struct alike *alike_new(const struct corr_result *result)
+/* What a copy is a copy of, in the end; anything else is itself. */
+static uint32_t original_of(const struct corr_work *work, uint32_t obs)
 {
-    uint32_t most = 0;
-
-    for (uint32_t f = 0; f < result->flows->len; f++)
-        most = MAX(most, corr_result_flow(result, f)->convs->len);
-    return g_new(struct alike, most + 1);
+    while (work->duplicate[obs] != CORR_NONE)
+        obs = work->duplicate[obs];
+    return obs;
 }
 
-void corr_groups_count(struct corr_work *work)
+static void list_add(uint32_t *next, uint32_t head, uint32_t obs)
 {
-    struct corr_result *result = work->result;
-    g_autofree struct alike *station = alike_new(result);
-
-    g_array_set_size(result->groups, 0);
-
-    for (uint32_t i = 0, end; i < work->instances->len; i = end) {
-        const struct corr_instance *at = &g_array_index(work->instances, struct corr_instance, i);
-        const struct corr_cell *cell = &g_array_index(work->cells, struct corr_cell, at->cell);
-        unsigned n = 0, n_members = corr_result_flow(result, cell->flow)->convs->len;
-
-        for (end = i; end < work->instances->len &&
-                      g_array_index(work->instances, struct corr_instance, end).cell == at->cell;
-             end++) {
-            const struct corr_instance *one =
-                &g_array_index(work->instances, struct corr_instance, end);
-            uint32_t obs = g_array_index(work->chosen, uint32_t, one->first);
-            uint32_t conv = result->obs_conv[obs], frame = corr_store_obs(work->store, obs)->frame;
-            unsigned k = 0;
-
-            if (!one->ambiguous)
-                continue;
-            while (k < n && station[k].conv != conv)
-                k++;
-            if (k == n_members)
-                continue;
-            if (k == n) {
-                station[n].conv = conv;
-                station[n].n = 0;
-                station[n++].frame = frame;
-            }
-            station[k].n++;
-        }
-        /* Stations along the path; where their order is unknown there is nothing to say. */
-        for (unsigned k = 0; k < n; k++) {
-            unsigned next = n;
-
-            for (unsigned j = 0; j < n; j++)
-                if (corr_order_compare(result, cell->flow, cell->dir, station[k].conv,
-                                       station[j].conv) < 0 &&
-                    (next == n || corr_order_compare(result, cell->flow, cell->dir, station[j].conv,
-                                                     station[next].conv) < 0))
-                    next = j;
-            if (next < n) {
-                struct corr_group group = {cell->flow,
-                                           cell->dir,
-                                           corr_result_conv(result, station[k].conv)->point,
-                                           corr_result_conv(result, station[next].conv)->point,
-                                           station[k].n,
-                                           station[next].n,
-                                           station[k].frame};
-
-                g_array_append_val(result->groups, group);
-            }
-        }
-    }
+    next[obs] = next[head];
+    next[head] = obs;
 }
 
 void corr_packets_build(struct corr_work *work)
@@ -490,16 +523,13 @@ void corr_packets_build(struct corr_work *work)
     memset(d.next_copy, 0xff, sizeof *d.next_copy * (n + 1));
     memset(d.next_piece, 0xff, sizeof *d.next_piece * (n + 1));
     for (uint32_t i = n; i-- > 0;)
-        if (work->head[i] != CORR_NONE) {
-            d.next_piece[i] = d.next_piece[work->head[i]];
-            d.next_piece[work->head[i]] = i;
-        }
+        if (work->head[i] != CORR_NONE)
+            list_add(d.next_piece, original_of(work, work->head[i]), i);
     instances_draft(work, &d);
     for (uint32_t i = n; i-- > 0;)
-        if (work->duplicate[i] != CORR_NONE) {
-            d.next_copy[i] = d.next_copy[work->duplicate[i]];
-            d.next_copy[work->duplicate[i]] = i;
-        }
+        if (work->duplicate[i] != CORR_NONE)
+            list_add(d.next_copy, original_of(work, i), i);
+    frames_find(work, &d);
     order = drafts_order(work, d.drafts);
     /* Room is made at once: growing bit by bit would copy both several times. */
     g_array_set_size(result->packets, d.drafts->len);
