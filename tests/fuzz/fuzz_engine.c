@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "frames.h"
+#include "l7_talk.h"
 #include "report/report.h"
 #include "world.h"
 
@@ -126,6 +127,47 @@ static struct piece *fresh(struct fuzz *f)
     return piece;
 }
 
+/* What is said in some protocol: by the client (0) or the server (1), over TCP or UDP. */
+struct saying {
+    uint8_t who, proto;
+    const char *bytes;
+    size_t len;
+};
+/* clang-format off */
+#define SAYS(who, bytes) {who, TCP, bytes, sizeof bytes - 1}
+#define SENDS(who, bytes) {who, UDP, bytes, sizeof bytes - 1}
+#define SAYS_HELLO(who) {who, TCP, NULL, 0}
+/* clang-format on */
+#define GET "GET /a HTTP/1.1\r\nHost: h\r\nX-Request-ID: 17\r\n\r\n"
+#define OK "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsomething"
+#define QUESTION "\x12\x34\1\0\0\1\0\0\0\0\0\0\1h\0\0\1\0\1"
+#define ANSWER "\x12\x34\x81\x80\0\1\0\1\0\0\0\0\1h\0\0\1\0\1\xc0\x0c\0\1\0\1\0\0\0\1\0\4\x0a\0\0\5"
+
+static const struct saying talks[][8] = {
+    {SAYS(0, GET), SAYS(1, OK), SAYS(0, GET), SAYS(1, OK)},
+    {SAYS(0, GET GET GET), SAYS(1, OK), SAYS(1, OK OK)},
+    {SAYS(0, GET), SAYS(1, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n"),
+     SAYS(1, "3;x=y\r\nfgh\r\n0\r\n\r\n"), SAYS(0, GET), SAYS(1, "HTTP/1.0 304 Not\r\n\r\n")},
+    {SAYS(0, "PUT /u HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"),
+     SAYS(1, "HTTP/1.1 100 Continue\r\n\r\n"), SAYS(0, "body"), SAYS(1, OK)},
+    {SAYS(0, "CONNECT h:443 HTTP/1.1\r\n\r\n"), SAYS(1, "HTTP/1.1 200 OK\r\n\r\n"), SAYS_HELLO(0),
+     SAYS_HELLO(1), SAYS(1, FINISHED), SAYS(0, FINISHED), SAYS(0, FINISHED), SAYS(1, FINISHED)},
+    {SAYS(1, "220 ready\r\n"), SAYS(0, "STARTTLS\r\n"), SAYS(1, "220 go\r\n"), SAYS_HELLO(0),
+     SAYS_HELLO(1), SAYS(1, FINISHED), SAYS(0, FINISHED FINISHED), SAYS(1, FINISHED)},
+    {SAYS_HELLO(0), SAYS_HELLO(1), SAYS(1, "\x16\3\3\0\4\x0e\0\0\0"),
+     SAYS(0, "\x16\3\3\0\4\x10\0\0\0\x14\3\3\0\1\1\x16\3\3\0\3abc"),
+     SAYS(1, "\x14\3\3\0\1\1\x16\3\3\0\3abc"), SAYS(0, "\x17\3\3\0\3abc"),
+     SAYS(1, "\x17\3\3\0\5abcde"), SAYS(1, "\x15\3\3\0\2\1\0")},
+    {SAYS(0, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0\0\0\1\1\5\0\0\0\1\x82"),
+     SAYS(1, "\0\0\0\4\0\0\0\0\0\0\0\1\1\4\0\0\0\1\x88\0\0\3\0\1\0\0\0\1xyz")},
+    {SAYS(0, "PROXY TCP4 10.0.0.1 10.0.0.5 5001 80\r\n" GET), SAYS(1, OK)},
+    {SENDS(0, QUESTION), SENDS(1, ANSWER), SAYS(0, GET), SAYS(1, OK)},
+    {SAYS(0, "\0\x13" QUESTION), SAYS(1, "\0\x23" ANSWER), SAYS(0, "\0\x13" QUESTION)},
+    {SENDS(0, "\xc3\0\0\0\1\2ab\1c\0\4wxyz"), SENDS(1, "\xe3\0\0\0\1\2ab\1c\3uvw"),
+     SENDS(0, "\xe3\0\0\0\1\2ab\1c\3uvw"), SENDS(1, "\x43uvwxyz")},
+    {SAYS(0, "some question"), SAYS(1, "an answer"), SAYS(0, "another"), SAYS(1, "and so on")},
+};
+
 static void observe(struct fuzz *f, const struct piece *piece)
 {
     struct corr_frame frame = {.number = f->number, .link = piece->link, .has_time = true};
@@ -164,6 +206,82 @@ static void observe(struct fuzz *f, const struct piece *piece)
         f->number -= below(f, MIN(f->number, 40)); /* the file's reader refused some */
 }
 
+/* A segment of the talk, at some of the points; sometimes twice, damaged, or kept for later. */
+static void talk_segment(struct fuzz *f, struct shape *s)
+{
+    struct piece *piece = g_new0(struct piece, 1);
+    unsigned copies = chance(f, 90) ? f->n_points : below(f, 8);
+
+    piece->link = 1;
+    piece->bytes = g_byte_array_new();
+    s->ip_id = (uint16_t)random_next(&f->r);
+    shape_bytes(s, piece->bytes);
+    for (unsigned i = 0; i < copies; i++)
+        observe(f, piece);
+    if (f->stock->len < STOCK)
+        g_ptr_array_add(f->stock, piece);
+    else
+        piece_free(piece);
+}
+
+/* One of the talks in segments of some size, acknowledged, its bytes changed here and there. */
+static void talk_play(struct fuzz *f)
+{
+    const struct saying *talk = talks[below(f, G_N_ELEMENTS(talks))];
+    struct shape side[2], datagram = udp(1 + below(f, 2), (uint16_t)(5000 + below(f, 4)),
+                                         5 + below(f, 2), chance(f, 70) ? 53 : 443, 0);
+    uint32_t size = 1 + below(f, 90);
+
+    side[0] = tcp(datagram.src - ip(0), (uint16_t)(5000 + below(f, 4)), datagram.dst - ip(0),
+                  chance(f, 50) ? 80 : 443, ACK, 1000, 9000);
+    side[1] = turned(&side[0]);
+    side[1].seq = 9000;
+    side[1].ack = 1000;
+    if (chance(f, 70)) {
+        struct shape syn = side[0], answer = side[1];
+
+        syn.seq--;
+        syn.tcp_flags = SYN;
+        answer.seq--;
+        answer.tcp_flags = SYN | ACK;
+        talk_segment(f, &syn);
+        talk_segment(f, &answer);
+    }
+    for (unsigned i = 0; i < 8 && talk[i].proto != 0; i++) {
+        const struct saying *says = &talk[i];
+        g_autoptr(GByteArray) bytes = NULL;
+        bool client = says->who == 0;
+
+        if (says->bytes == NULL && client)
+            bytes = l7_hello(1, CLIENT_EXTENSIONS, sizeof CLIENT_EXTENSIONS - 1, false);
+        else if (says->bytes == NULL)
+            bytes = l7_hello(2, SERVER_EXTENSIONS, sizeof SERVER_EXTENSIONS - 1, false);
+        else
+            bytes = g_byte_array_append(g_byte_array_new(), (const uint8_t *)says->bytes,
+                                        (guint)says->len);
+        while (chance(f, f->damage / 2))
+            bytes->data[below(f, bytes->len)] = (uint8_t)random_next(&f->r);
+        if (says->proto == UDP) {
+            struct shape d = client ? datagram : turned(&datagram);
+
+            d.bytes = bytes->data;
+            d.len = bytes->len;
+            talk_segment(f, &d);
+            continue;
+        }
+        for (uint32_t at = 0; at < bytes->len; at += size) {
+            struct shape s = side[says->who];
+
+            s.bytes = bytes->data + at;
+            s.len = MIN(size, bytes->len - at);
+            if (!chance(f, f->damage / 8))
+                talk_segment(f, &s);
+            side[says->who].seq += s.len;
+            side[!says->who].ack = side[says->who].seq;
+        }
+    }
+}
+
 static void tables_render(struct fuzz *f, const struct corr_frame_set *set)
 {
     for (unsigned t = 0; t < corr_table_count; t++) {
@@ -194,8 +312,7 @@ static void settle_and_ask(struct fuzz *f)
         corr_engine_lookup(f->engine, i, CORR_WANT_ALL, f->view);
         f->answers += f->view->values->len;
         for (unsigned v = 0; v < f->view->values->len; v++) {
-            const struct corr_value *value =
-                &g_array_index(f->view->values, struct corr_value, v);
+            const struct corr_value *value = &g_array_index(f->view->values, struct corr_value, v);
 
             if (corr_field_infos[value->field].type == CORR_TYPE_FRAME &&
                 (value->u32 == 0 || value->u32 > last))
@@ -240,13 +357,15 @@ static void round_run(struct fuzz *f, unsigned round)
     per_step = round % 16 == 0 ? 1500 : 1 + below(f, 150);
     for (unsigned s = 0; s < steps; s++) {
         for (unsigned i = 0; i < per_step; i++) {
+            if (chance(f, 3))
+                talk_play(f);
             /* Mostly what was seen before, or nobody would have anything to match. */
             if (f->stock->len == 0 || (f->stock->len < STOCK && chance(f, 35)))
                 g_ptr_array_add(f->stock, fresh(f));
-            observe(f, g_ptr_array_index(
-                           f->stock, chance(f, 70) ? f->stock->len - 1 -
-                                                         below(f, MIN(f->stock->len, 6))
-                                                   : below(f, f->stock->len)));
+            observe(f, g_ptr_array_index(f->stock,
+                                         chance(f, 70)
+                                             ? f->stock->len - 1 - below(f, MIN(f->stock->len, 6))
+                                             : below(f, f->stock->len)));
         }
         settle_and_ask(f);
     }

@@ -116,46 +116,12 @@ static void http_near_misses(void)
     l7_talk_clear(&t);
 }
 
-/* A hello with a session of 4 bytes and extensions; lengths are filled in. */
-static GByteArray *hello(uint8_t kind, const char *extensions, size_t n_extensions, bool retry)
-{
-    static const uint8_t retry_random[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11,
-                                             0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
-                                             0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e,
-                                             0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
-    uint8_t random[32] = {kind}, lengths[] = {22, 3, 1, 0, 0, kind, 0, 0, 0, 3, 3};
-    GByteArray *out = g_byte_array_new();
-    size_t body;
-
-    g_byte_array_append(out, lengths, sizeof lengths);
-    g_byte_array_append(out, retry ? retry_random : random, 32);
-    g_byte_array_append(out, (const uint8_t *)"\4abcd", 5);
-    /* One cipher suite; compression none. */
-    if (kind == 1)
-        g_byte_array_append(out, (const uint8_t *)"\0\2\x13\1\1", 6);
-    else
-        g_byte_array_append(out, (const uint8_t *)"\x13\1", 3);
-    lengths[0] = (uint8_t)(n_extensions >> 8);
-    lengths[1] = (uint8_t)n_extensions;
-    g_byte_array_append(out, lengths, 2);
-    g_byte_array_append(out, (const uint8_t *)extensions, (unsigned)n_extensions);
-    body = out->len - 9;
-    out->data[3] = (uint8_t)((body + 4) >> 8);
-    out->data[4] = (uint8_t)(body + 4);
-    out->data[7] = (uint8_t)(body >> 8);
-    out->data[8] = (uint8_t)body;
-    return out;
-}
-
-#define CLIENT_EXTENSIONS                                                                          \
-    "\0\0\0\6\0\4\0\0\1h\0\x10\0\5\0\3\2h2\0\x2b\0\3\2\3\4\0\x2a\0\0\0\x29\0\0"
-#define SERVER_EXTENSIONS "\0\x2b\0\2\3\4\0\x29\0\2\0\0"
-#define FINISHED "\x14\3\3\0\1\1\x17\3\3\0\4WXYZ"
-
 static void say_tls(struct l7_talk *t, size_t size)
 {
-    g_autoptr(GByteArray) client = hello(1, CLIENT_EXTENSIONS, sizeof CLIENT_EXTENSIONS - 1, false);
-    g_autoptr(GByteArray) server = hello(2, SERVER_EXTENSIONS, sizeof SERVER_EXTENSIONS - 1, false);
+    g_autoptr(GByteArray) client =
+        l7_hello(1, CLIENT_EXTENSIONS, sizeof CLIENT_EXTENSIONS - 1, false);
+    g_autoptr(GByteArray) server =
+        l7_hello(2, SERVER_EXTENSIONS, sizeof SERVER_EXTENSIONS - 1, false);
 
     l7_say(t, 0, client->data, client->len, size);
     l7_say(t, 1, server->data, server->len, size);
@@ -190,9 +156,9 @@ static void tls(void)
 static void tls_hellos(void)
 {
     struct l7_talk t;
-    g_autoptr(GByteArray) client = hello(1, "", 0, false);
-    g_autoptr(GByteArray) retry = hello(2, "\0\x33\0\2\0\x18\0\x2b\0\2\3\4", 12, true);
-    g_autoptr(GByteArray) server = hello(2, "", 0, false);
+    g_autoptr(GByteArray) client = l7_hello(1, "", 0, false);
+    g_autoptr(GByteArray) retry = l7_hello(2, "\0\x33\0\2\0\x18\0\x2b\0\2\3\4", 12, true);
+    g_autoptr(GByteArray) server = l7_hello(2, "", 0, false);
     const struct corr_mark *m;
 
     l7_talk_init(&t, 443);
