@@ -210,6 +210,7 @@ J10 ttl@sw>fwi ttl@fwi>fwo ttl@fwo>srv
 L05 tls_turns
 L06 resolver@srv
 L06b lookup_again loss@fw>srv
+L06d lookup_again loss@fw>srv
 L07 server@srv
 L08 receiver slow_reader
 L08b receiver slow_reader

@@ -297,6 +297,16 @@ def l06b(seed):
     return web(net, at=START + SEC, story_dns=True)
 
 
+@scenario("L06d", "DNS query to A lost behind fw beside an answered one to AAAA", drops=1, checks=[
+    catalogue(dns=(1024, 4, 1020, 0, 0)), phase_says(0, "dns", retransmissions=1)])
+def l06d(seed):
+    net = l_net(seed)
+    net.l_srv.drop = packets_of("dns", CLIENT, (0,))
+    ask(net, tries=(0, SEC))
+    net.resolver.ask(net.client, "dns6", 53002, 0x77, NAME, START - 100 * MS, rtype=28)
+    return web(net, at=START + SEC, story_dns=True)
+
+
 @scenario("L06c", "A and AAAA asked side by side; a name that does not exist", drops=0,
           checks=[catalogue(dns=(31, 4, 20, 7, 0))])
 def l06c(seed):

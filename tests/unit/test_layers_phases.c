@@ -254,13 +254,14 @@ static void ask(struct world *w, const uint32_t *points, const struct asks *l, u
 }
 
 /* "again 1 dns 1020=1020+0+0": queries that were sent again, and the phase as above. */
-static void expect_lookups(const struct asks *lines, unsigned n, const char *want)
+static void expect_lookups(const struct asks *lines, unsigned n, int64_t clock, const char *want)
 {
     struct world *w = world_new();
     uint32_t points[2] = {world_point(w, "client"), world_point(w, "server")};
     const struct corr_phases *phases;
     g_autoptr(GString) got = g_string_new(NULL);
 
+    w->clocks[1].offset_ns = clock;
     for (unsigned i = 0; i < n; i++)
         ask(w, points, &lines[i], i);
     world_run(w);
@@ -275,7 +276,7 @@ static void expect_lookups(const struct asks *lines, unsigned n, const char *wan
     g_assert_cmpstr(got->str, ==, want);
     world_free(w);
 }
-#define LOOKUPS(lines, want) expect_lookups(lines, G_N_ELEMENTS(lines), want)
+#define LOOKUPS(lines, clock, want) expect_lookups(lines, G_N_ELEMENTS(lines), clock, want)
 
 /* A and AAAA from one port, and other programs that ask the same before there is an answer. */
 static void lookups_side_by_side(void)
@@ -285,7 +286,8 @@ static void lookups_side_by_side(void)
                                         {100, S, A, 5000, 7, 0}, {101, S, AAAA, 5000, 8, 0},
                                         {102, S, A, 5001, 9, 0}, {103, S, A, 5002, 10, 0}};
 
-    LOOKUPS(lines, "again 0 dns 111=20+91+0; again 0 dns 92=20+72+0; again 0 dns 33=20+13+0");
+    LOOKUPS(lines, -SEC(7200),
+            "again 0 dns 111=20+91+0; again 0 dns 92=20+72+0; again 0 dns 33=20+13+0");
 }
 
 /* The wait is the way's, which lost a query to A; that AAAA was answered says nothing. */
@@ -302,8 +304,8 @@ static void lookup_lost_beside(void)
                                         {1000, C, A, 5001, 17, 0},
                                         {1015, S, A, 5001, 17, 0}};
 
-    LOOKUPS(same, "again 1 dns 1025=1020+5+0");
-    LOOKUPS(other, "again 1 dns 1025=1020+5+0");
+    LOOKUPS(same, -SEC(7200), "again 1 dns 1025=1020+5+0");
+    LOOKUPS(other, 0, "again 1 dns 1025=1020+5+0");
 }
 
 /* AAAA is asked when A has been answered: two turns, each with its way and its server. */
@@ -314,7 +316,7 @@ static void lookups_in_turn(void)
                                         {27, C, AAAA, 5000, 8, 0},
                                         {44, S, AAAA, 5000, 8, 0}};
 
-    LOOKUPS(lines, "again 0 dns 54=40+12+2");
+    LOOKUPS(lines, -SEC(7200), "again 0 dns 54=40+12+2");
 }
 
 void test_layers_phases(void)

@@ -80,15 +80,6 @@ static void worker_free(void *data)
     g_free(w);
 }
 
-/* A lookup that had to be repeated because of a loss tells nothing of the resolver. */
-static bool was_lost(const struct corr_inquiry *q, const struct corr_transaction *t,
-                     const struct corr_phase *phase)
-{
-    unsigned n;
-
-    return t->dns_tries && corr_inquiry_flow_losses(q, phase->flow, &n);
-}
-
 /* What a proxy waited for itself is told of the server behind it. */
 static int64_t own_time(const struct corr_inquiry *q, const struct corr_transaction *t,
                         const struct corr_phase *phase)
@@ -111,8 +102,7 @@ static GPtrArray *workers_collect(const struct corr_inquiry *q, enum corr_phase_
     for (unsigned i = 0; i < phases->phases->len; i++) {
         const struct corr_phase *phase = corr_phases_phase(phases, i);
         const struct corr_transaction *t = corr_phases_transaction(phases, phase->transaction);
-        if (phase->name != name || !corr_inquiry_counts(q, t) ||
-            (name == CORR_PHASE_DNS && was_lost(q, t, phase)))
+        if (phase->name != name || !corr_inquiry_counts(q, t))
             continue;
         unsigned client = name == CORR_PHASE_DNS ? 0 : t->client;
         g_autofree char *text = corr_inquiry_end(q, phase->conv, !client);

@@ -124,11 +124,16 @@ static void question_said(struct corr_dns *d, unsigned first, const struct corr_
     q = question_find(d, first, said, name);
     if (!(said->flags & CORR_MARK_ANSWER)) {
         uint32_t packet = packet_of(d->b->r, said->mark->obs);
+        int64_t answered;
         bool again =
             q != NULL && q->client_dir == said->dir &&
             (!q->answered ||
              packet == (q->tries->len > 0 ? g_array_index(q->tries, uint32_t, 0) : CORR_NONE));
 
+        /* Another point, whose clock is later, shows a try that was lost before the first one. */
+        if (q != NULL && !again && q->client_dir == said->dir &&
+            corr_packets_time(d->b->r, q->answers, obs->point, &answered))
+            again = answered >= obs->time_ns && answered - obs->time_ns <= GIVE_UP_NS;
         /* Another point may show a try when this one has shown the answer already. */
         for (unsigned i = 0; q != NULL && !again && i < q->tries->len; i++)
             again = g_array_index(q->tries, uint32_t, i) == packet;
@@ -196,6 +201,46 @@ static void questions_find(struct corr_dns *d)
     g_ptr_array_sort(d->questions, question_compare);
 }
 
+/*
+ * How long after another question one was asked (which may have come first: then negative), and
+ * whether the first one still waited for its answer, at the point that shows both closest: clocks
+ * of two points do not compare, and behind a loss only later tries are seen.  False: none does.
+ */
+static bool question_after(const struct corr_dns *d, const struct corr_question *other,
+                           const struct corr_question *q, int64_t *after_ns, bool *pending)
+{
+    const struct corr_result *r = d->b->r;
+    bool found = false;
+
+    if (other->tcp || q->tcp) {
+        *after_ns = q->time_ns - other->time_ns;
+        *pending = !other->answered || other->truncated || other->answer_ns > q->time_ns;
+        return other->point == q->point;
+    }
+    for (unsigned i = 0; i < other->tries->len; i++) {
+        const struct corr_packet *packet =
+            corr_result_packet(r, g_array_index(other->tries, uint32_t, i));
+
+        for (uint32_t k = packet->first; k < packet->first + packet->n; k++) {
+            uint32_t point = corr_result_obs(r, corr_result_sighting(r, k))->point;
+            int64_t before, asked, answered;
+            const struct corr_question *first;
+
+            if (!corr_packets_time(r, other->tries, point, &before) ||
+                !corr_packets_time(r, q->tries, point, &asked) ||
+                (found && ABS(asked - before) >= ABS(*after_ns)))
+                continue;
+            found = true;
+            *after_ns = asked - before;
+            first = *after_ns < 0 ? q : other;
+            *pending = first->truncated ||
+                       !corr_packets_time(r, first->answers, point, &answered) ||
+                       answered > MAX(before, asked);
+        }
+    }
+    return found;
+}
+
 /* Whether another program asked for this type already: each of the two has an answer. */
 static bool is_anothers(const struct corr_dns *d, const struct corr_lookup *lookup,
                         const struct corr_question *q)
@@ -203,10 +248,12 @@ static bool is_anothers(const struct corr_dns *d, const struct corr_lookup *look
     for (unsigned i = 0; i < lookup->questions->len; i++) {
         const struct corr_question *other =
             g_ptr_array_index(d->questions, g_array_index(lookup->questions, uint32_t, i));
+        int64_t after_ns;
+        bool pending;
 
         if (other->type == q->type && !other->tcp && !q->tcp && !other->truncated &&
-            other->answered && q->answered && q->time_ns - other->time_ns < TRY_AGAIN_NS &&
-            !corr_question_again(d, q, other, q))
+            other->answered && q->answered && question_after(d, other, q, &after_ns, &pending) &&
+            ABS(after_ns) < TRY_AGAIN_NS && !corr_question_again(d, q, other, q))
             return true;
     }
     return false;
@@ -228,23 +275,24 @@ static bool has_flow(const struct corr_dns *d, const struct corr_lookup *lookup,
 static bool belongs(const struct corr_dns *d, const struct corr_lookup *lookup,
                     const struct corr_question *q)
 {
-    const struct corr_question *first = NULL;
-    bool pending = false;
+    bool any_pending = false;
+    int64_t first_ns = 0;
 
     for (unsigned i = 0; i < lookup->questions->len; i++) {
         const struct corr_question *other =
             g_ptr_array_index(d->questions, g_array_index(lookup->questions, uint32_t, i));
+        int64_t after_ns;
+        bool pending;
 
-        if (first == NULL)
-            first = other;
-        /* Clocks of two points do not compare: the order of the frames has to do. */
-        if (other->point != q->point)
-            continue;
-        pending |= !other->answered || other->truncated || other->answer_ns > q->time_ns;
+        if (question_after(d, other, q, &after_ns, &pending))
+            any_pending |= pending;
+        else if (i == 0)
+            return false;
+        if (i == 0)
+            first_ns = after_ns;
     }
-    if (first == NULL || first->point != q->point || q->time_ns - first->time_ns > GIVE_UP_NS)
-        return false;
-    return pending || q->time_ns - first->time_ns <= CORR_DNS_SIDE_BY_SIDE_NS;
+    return ABS(first_ns) <= GIVE_UP_NS &&
+           (any_pending || ABS(first_ns) <= CORR_DNS_SIDE_BY_SIDE_NS);
 }
 
 /* Of the latest lookups the one with the same port, or the latest one, to which it belongs. */

@@ -41,6 +41,10 @@ struct corr_dns {
     struct corr_neighbours *neighbours; /* made when asked for */
 };
 
+/* Time at a point of the first of some packets (uint32_t); false: it shows none of them. */
+bool corr_packets_time(const struct corr_result *r, const GArray *packets, uint32_t point,
+                       int64_t *time_ns);
+
 /*
  * Whether a question is an earlier one, asked again from another port or with another number:
  * a point that shows the answer to `final`, which is the same question or a later one, shows none

@@ -34,9 +34,8 @@ static void packets_at(const struct corr_talk *talk, const GArray *packets, stru
     }
 }
 
-/* Time at a point of the first of some packets. */
-static bool packets_time(const struct corr_result *r, const GArray *packets, uint32_t point,
-                         int64_t *time_ns)
+bool corr_packets_time(const struct corr_result *r, const GArray *packets, uint32_t point,
+                       int64_t *time_ns)
 {
     bool found = false;
 
@@ -68,6 +67,7 @@ static const struct corr_question *final_question(const struct corr_dns *d,
                                                   uint32_t point, int64_t by_ns)
 {
     const struct corr_question *final = NULL;
+    int64_t final_ns = 0;
 
     for (unsigned i = 0; i < lookup->questions->len; i++) {
         const struct corr_question *q = question_at(d, lookup, i);
@@ -75,11 +75,14 @@ static const struct corr_question *final_question(const struct corr_dns *d,
 
         if (!q->answered)
             continue;
-        if (limited && ((q->tcp && q->point != point) ||
-                        (!q->tcp && !packets_time(d->b->r, q->answers, point, &at)) || at > by_ns))
+        if (limited &&
+            ((q->tcp && q->point != point) ||
+             (!q->tcp && !corr_packets_time(d->b->r, q->answers, point, &at)) || at > by_ns))
             continue;
-        if (final == NULL || q->tcp > final->tcp || (q->tcp == final->tcp && at > final->answer_ns))
+        if (final == NULL || q->tcp > final->tcp || (q->tcp == final->tcp && at > final_ns)) {
             final = q;
+            final_ns = at;
+        }
     }
     return final;
 }
@@ -160,7 +163,8 @@ static bool answer_shown(const struct corr_dns *d, const struct corr_question *f
 {
     int64_t at;
 
-    return final->tcp ? final->point == point : packets_time(d->b->r, final->answers, point, &at);
+    return final->tcp ? final->point == point
+                      : corr_packets_time(d->b->r, final->answers, point, &at);
 }
 
 bool corr_question_again(const struct corr_dns *d, const struct corr_question *q,
@@ -180,10 +184,10 @@ bool corr_question_again(const struct corr_dns *d, const struct corr_question *q
             int64_t before, after, answered;
 
             again = answer_shown(d, final, point) &&
-                    packets_time(r, earlier->tries, point, &before) &&
-                    packets_time(r, q->tries, point, &after) &&
+                    corr_packets_time(r, earlier->tries, point, &before) &&
+                    corr_packets_time(r, q->tries, point, &after) &&
                     after - before > CORR_DNS_SIDE_BY_SIDE_NS &&
-                    !packets_time(r, earlier->answers, point, &answered);
+                    !corr_packets_time(r, earlier->answers, point, &answered);
         }
     }
     return again;
@@ -199,28 +203,49 @@ static unsigned queries_again(const struct corr_dns *d, const struct corr_lookup
         const struct corr_question *q = question_at(d, lookup, i);
         bool again = false;
 
-        for (unsigned k = 0; k < i && !again; k++)
+        for (unsigned k = 0; k < lookup->questions->len && !again; k++)
             again = corr_question_again(d, q, question_at(d, lookup, k), final);
         n += q->tries->len - (q->tries->len > 0 && !again);
     }
     return n;
 }
 
+/* Whether some packets came before others wherever both are seen. */
+static bool packets_before(const struct corr_result *r, const GArray *packets, const GArray *later)
+{
+    for (unsigned i = 0; i < later->len; i++) {
+        const struct corr_packet *packet = corr_result_packet(r, g_array_index(later, uint32_t, i));
+
+        for (uint32_t k = packet->first; k < packet->first + packet->n; k++) {
+            const struct corr_obs *obs = corr_result_obs(r, corr_result_sighting(r, k));
+            int64_t at;
+
+            if (corr_packets_time(r, packets, obs->point, &at) && at > obs->time_ns)
+                return false;
+        }
+    }
+    return true;
+}
+
 /* The question that had to be answered before this one was asked, for another type; or NULL. */
 static const struct corr_question *question_before(const struct corr_dns *d,
                                                    const struct corr_lookup *lookup,
-                                                   const struct corr_question *q, int64_t asked_ns)
+                                                   const struct corr_question *q,
+                                                   const GArray *tries)
 {
     const struct corr_question *before = NULL;
+    int64_t before_ns = 0;
 
     for (unsigned i = 0; i < lookup->questions->len; i++) {
         const struct corr_question *other = question_at(d, lookup, i);
         int64_t at;
 
-        if (other->type != q->type && other->point == q->point && !other->tcp &&
-            packets_time(d->b->r, other->answers, q->point, &at) && at <= asked_ns &&
-            (before == NULL || at > before->answer_ns))
+        if (other->type != q->type && !other->tcp &&
+            corr_packets_time(d->b->r, other->answers, q->point, &at) &&
+            packets_before(d->b->r, other->answers, tries) && (before == NULL || at > before_ns)) {
             before = other;
+            before_ns = at;
+        }
     }
     return before;
 }
@@ -241,8 +266,7 @@ static void question_links(const struct corr_dns *d, const struct corr_lookup *l
 {
     g_autoptr(GArray) tries = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    const struct corr_question *before = NULL;
-    int64_t asked_ns;
+    const struct corr_question *before;
 
     for (unsigned i = 0; i < lookup->questions->len; i++) {
         const struct corr_question *other = question_at(d, lookup, i);
@@ -251,8 +275,7 @@ static void question_links(const struct corr_dns *d, const struct corr_lookup *l
             g_array_append_vals(tries, other->tries->data, other->tries->len);
         g_array_append_vals(all, other->tries->data, other->tries->len);
     }
-    if (packets_time(d->b->r, tries, q->point, &asked_ns))
-        before = question_before(d, lookup, q, asked_ns);
+    before = question_before(d, lookup, q, tries);
     if (before != NULL && stages > 1)
         question_links(d, lookup, talk, before, stages - 1, chain);
     else if (all->len > tries->len)
@@ -370,7 +393,7 @@ static struct corr_lookup *lookup_before(const struct corr_dns *d, GHashTable *b
         if (lookup->used || q == NULL)
             continue;
         at = q->answer_ns;
-        if (!q->tcp && !packets_time(d->b->r, q->answers, point, &at))
+        if (!q->tcp && !corr_packets_time(d->b->r, q->answers, point, &at))
             continue;
         if (syn_ns - at <= SOON_NS && (best == NULL || at > best_ns)) {
             best = lookup;
