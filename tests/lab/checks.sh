@@ -210,7 +210,7 @@ phases 0.01101 0.0205
 expect 1 python3 "$check" timings late.json again.json report.json curl.json -- -
 
 title "the first finding"
-printf '{"findings": [{"layer": "L3", "rule": "loss", "severity": "error", "what": "w"}]}\n' \
+printf '{"findings": [{"finding": 1, "layer": "L3", "rule": "loss", "severity": "error", "what": "w"}]}\n' \
     >report.json
 expect 0 python3 "$check" first report.json loss
 expect 1 python3 "$check" first report.json server

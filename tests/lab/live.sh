@@ -9,7 +9,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/net/lab.sh"
 
 seconds=${CORR_LIVE_SECONDS:-20}
-memory_mb=${CORR_LIVE_MEMORY:-30}
+memory_mb=${CORR_LIVE_MEMORY:-15}
 lab_require tshark setpriv
 corr_user_begin "$CORR_BUILD"
 lab_begin

@@ -268,6 +268,7 @@ static inline void builder_clear(struct builder *b)
         g_array_free(r->latencies, TRUE);
     g_array_free(r->convs, TRUE);
     g_array_free(r->flows, TRUE);
+    g_array_free(r->rivals, TRUE);
     g_array_free(r->groups, TRUE);
     g_array_free(r->links, TRUE);
     g_array_free(r->handed, TRUE);

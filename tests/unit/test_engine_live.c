@@ -208,6 +208,7 @@ static void early_is_right(gconstpointer data)
 /* Hop, latency and translation are told at once where the order and the clocks are known. */
 static void early_way(void)
 {
+    g_autofree char *latency = NULL;
     struct scene s = scene_new(0);
     struct corr_live live = {.grace_ns = SEC(2)};
 
@@ -223,7 +224,8 @@ static void early_way(void)
     assert_world_field(s.w, s.seen[110] + 1, path, "lan > wan");
     assert_world_field(s.w, s.seen[110] + 1, method, "exact");
     assert_world_field(s.w, s.seen[110] + 1, fate, NULL);
-    g_assert_nonnull(strstr(world_field(s.w, s.seen[110] + 1, CORR_FIELD_hop_latency), "2"));
+    latency = world_field(s.w, s.seen[110] + 1, CORR_FIELD_hop_latency);
+    g_assert_nonnull(strstr(latency, "2"));
     world_free(s.w);
 }
 

@@ -23,6 +23,8 @@
 #define PINGS_NAMED 5u
 /* Crystals keep their speed to within less; NTP slews by no more. */
 #define SLEW_PPM 100
+/* Uneven software stamps differ by as much. */
+#define STEP_TOLD_NS 20000
 #define STEP_PPM 1000
 /* Steps of a clock that are named. */
 #define STEPS_NAMED 5u
@@ -311,7 +313,7 @@ static double speeds_of(const GArray *pieces)
     return fast > slow ? fast - slow : 0;
 }
 
-static void step_tell(const struct corr_clock_piece *before, const struct corr_clock_piece *after,
+static bool step_tell(const struct corr_clock_piece *before, const struct corr_clock_piece *after,
                       int64_t base_ns, GPtrArray *reasons)
 {
     int64_t end = before->offset_ns + (int64_t)(before->drift_ppm * 1e-6 *
@@ -320,12 +322,16 @@ static void step_tell(const struct corr_clock_piece *before, const struct corr_c
                                                  (double)(after->to_ns - after->from_ns) / 2);
     g_autoptr(GString) by = g_string_new(NULL), at = g_string_new(NULL);
 
+    /* A clock that only began or ceased to be slewed, or software stamps that are uneven. */
+    if (llabs(begin - end) < STEP_TOLD_NS)
+        return false;
     corr_text_time(before->to_ns - base_ns, at);
     corr_text_time(begin - end, by);
     g_ptr_array_add(reasons, g_strdup_printf("its clock was set by %s%s at %s: latencies of just "
                                              "then are uncertain; let NTP or PTP slew clocks, not "
                                              "set them",
                                              begin > end ? "+" : "", by->str, at->str));
+    return true;
 }
 
 /* Steps, between the pieces that are no steps themselves. */
@@ -339,10 +345,7 @@ static void steps_tell(const GArray *pieces, int64_t base_ns, GPtrArray *reasons
 
         if (fabs(piece->drift_ppm) >= STEP_PPM)
             continue;
-        if (before != NULL) {
-            step_tell(before, piece, base_ns, reasons);
-            told++;
-        }
+        told += before != NULL && step_tell(before, piece, base_ns, reasons);
         before = piece;
     }
 }

@@ -488,7 +488,7 @@ static void lookup_alone(struct corr_dns *d, struct corr_lookup *lookup)
                                  .frame = first->frame,
                                  .conv = CORR_NONE,
                                  .blocked_by = CORR_NONE,
-                                 .proxied = {CORR_NONE, CORR_NONE}};
+                                 .proxied = {.upstream = CORR_NONE, .downstream = CORR_NONE}};
     uint32_t transaction = d->b->out->transactions->len;
 
     if (final == NULL) {

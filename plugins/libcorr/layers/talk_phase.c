@@ -92,12 +92,13 @@ struct corr_transaction *corr_build_transaction(struct corr_build *b, uint32_t i
 
 uint32_t corr_talk_begin(struct corr_talk *talk, enum corr_transaction_kind kind)
 {
-    struct corr_transaction transaction = {.flow = talk->p->flow,
-                                           .client = (uint8_t)talk->c,
-                                           .kind = (uint8_t)kind,
-                                           .conv = CORR_NONE,
-                                           .blocked_by = CORR_NONE,
-                                           .proxied = {CORR_NONE, CORR_NONE}};
+    struct corr_transaction transaction = {
+        .flow = talk->p->flow,
+        .client = (uint8_t)talk->c,
+        .kind = (uint8_t)kind,
+        .conv = CORR_NONE,
+        .blocked_by = CORR_NONE,
+        .proxied = {.upstream = CORR_NONE, .downstream = CORR_NONE}};
     uint32_t open = talk->open;
 
     talk->open = CORR_NONE;

@@ -20,8 +20,10 @@
 #define OUTAGE_GAPS 20
 /* Fewer frames of a protocol at a point: it may be filtered out there. */
 #define PROTO_MIN 3u
-/* A clock that falls behind by this part of the time that goes by is not slewed. */
+/* A clock that falls behind by this part of the time that goes by is not slewed ... */
 #define STOOD_STILL 100
+/* ... and by this is no jitter of the way: hosts run others for a few milliseconds at a time. */
+#define STOOD_STILL_NS (10 * 1000 * 1000)
 
 /* The chance at which losses by chance are excluded. */
 #define POLICY_CHANCE 1e-3
@@ -72,8 +74,9 @@ static bool stood_still(const struct corr_judge *j, const struct corr_pass *befo
                         const struct corr_pass *after)
 {
     int64_t from = before->t_ns + before->d_ns, to = after->t_ns + after->d_ns;
+    int64_t behind_ns = before->d_ns - after->d_ns;
 
-    return before->d_ns - after->d_ns > (after->t_ns - before->t_ns) / STOOD_STILL &&
+    return behind_ns > STOOD_STILL_NS && behind_ns > (after->t_ns - before->t_ns) / STOOD_STILL &&
            corr_clock_is_set(j->result, after->q, MIN(from, to), MAX(from, to));
 }
 
