@@ -104,6 +104,15 @@ static tap_packet_status drawer_packet(void *data G_GNUC_UNUSED, packet_info *pi
     return TAP_PACKET_REDRAW;
 }
 
+/* At exit Wireshark frees listeners, the youngest first, and trees as it frees theirs: the list
+ * must not be asked for the drawer any more. */
+static void drawer_finish(void *data)
+{
+    struct window *window = data;
+
+    window->has_drawer = false;
+}
+
 static void drawer_draw(void *data)
 {
     struct window *window = data;
@@ -134,8 +143,9 @@ static tap_packet_status window_packet(stats_tree *view, packet_info *pinfo G_GN
     if (!window || record->abi != hook_tap_abi())
         return TAP_PACKET_FAILED;
     if (!window->has_drawer) {
-        GString *error = register_tap_listener(HOOK_NAME, window, NULL, TL_REQUIRES_NOTHING,
-                                               drawer_reset, drawer_packet, drawer_draw, NULL);
+        GString *error =
+            register_tap_listener(HOOK_NAME, window, NULL, TL_REQUIRES_NOTHING, drawer_reset,
+                                  drawer_packet, drawer_draw, drawer_finish);
 
         if (error) {
             g_string_free(error, TRUE);
