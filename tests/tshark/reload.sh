@@ -34,6 +34,7 @@ title "memory grows no more than without the plug-ins"
 expect 0 reload "$CORR_TMP/none" 20 PLAIN
 read -r _ plain_quarter plain_end <<<"$(grep '^memory' "$T/out")"
 echo "kB after 5 and after 20 files: $quarter $end, without the plug-ins $plain_quarter $plain_end"
-# A file of the sample costs the engine 1.5 MB: fifteen that were kept would show.
-[ $((end - quarter)) -le $((plain_end - plain_quarter + 2048)) ] || fail "it grows"
+# A file of the sample costs the engine 1.5 MB: fifteen that were kept would show. Holes in the heap
+# come and go by some megabytes, more with newer libraries.
+[ $((end - quarter)) -le $((plain_end - plain_quarter + 8192)) ] || fail "it grows"
 finish
