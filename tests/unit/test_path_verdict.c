@@ -285,44 +285,6 @@ static void missed_in_the_middle(void)
     world_free(s.w);
 }
 
-/*
- * A sensor sends the same bytes again and again through a translation, which nothing teaches:
- * the second point may show what the first one sent.  `content`: what the second one shows.
- */
-static void sensor(uint64_t content, const char *verdict, const char *reason)
-{
-    struct stage s = stage_new(2);
-    uint32_t lost[6], shown = 0;
-
-    udp_stream(&s, 20, 99, true);
-    for (unsigned i = 0; i < G_N_ELEMENTS(lost); i++) {
-        struct shape inside = udp(1, 6000, 2, 514, 77), outside = udp(9, 7000, 2, 514, content);
-
-        inside.len = outside.len = 12;
-
-        s.now += MS(100);
-        lost[i] = walk(s.w, &s.way, s.now, inside, 1);
-        shown = world_see(s.w, s.way.points[1], s.now + MS(1), &outside);
-    }
-    udp_stream(&s, 20, 99, true);
-    world_run(s.w);
-    for (unsigned i = 0; i < G_N_ELEMENTS(lost); i++)
-        assert_world_field(s.w, lost[i], drop_verdict, verdict);
-    if (reason != NULL) {
-        g_autofree char *why = world_field(s.w, lost[5], CORR_FIELD_undetermined);
-        g_autofree char *named = g_strdup_printf("%s (frame %u)", reason, world_number(s.w, shown));
-
-        g_assert_cmpstr(why, ==, named);
-    }
-    world_free(s.w);
-}
-
-static void perhaps_not_recognised(void)
-{
-    sensor(77, NULL, "perhaps seen, not recognised at middle");
-    sensor(78, "blocked", NULL);
-}
-
 static void icmp_error_proves_it(void)
 {
     struct stage s = stage_new(2);
@@ -376,8 +338,6 @@ void add_verdict_tests(void)
     g_test_add_func("/path/verdict/undetermined: tail", tail);
     g_test_add_func("/path/verdict/undetermined: not covered at the next point", not_covered);
     g_test_add_func("/path/verdict/undetermined: outage", outage);
-    g_test_add_func("/path/verdict/undetermined: an unmatched packet may be it",
-                    perhaps_not_recognised);
     g_test_add_func("/path/verdict/acknowledged from beyond: capture loss, not network loss",
                     capture_loss_by_ack);
     g_test_add_func("/path/verdict/a point that the packet passed unseen", missed_in_the_middle);

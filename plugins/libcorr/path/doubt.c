@@ -24,8 +24,6 @@
 #define SILENCE_NS INT64_C(100000000)
 #define SILENCE_GAPS 5
 #define SILENCE_LOST 3u
-/* Where the flow passed before: a burst of losses is common, so long a silence is not. */
-#define PAUSE_GAPS 30
 /* Packets of a blocked flow that are asked whether they were sent in silence. */
 #define TRIES_MAX 64u
 /* Errors that may be among what is called confirmed, or probable: for each such loss, and in all.
@@ -237,13 +235,12 @@ static int64_t due_at(const struct corr_judge *j, uint32_t p, uint32_t q, int64_
 }
 
 /* Several were lost while the point showed nothing at all, and none of these losses is proved. */
-static bool in_silence(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns,
-                       int64_t gaps)
+static bool in_silence(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns)
 {
     int64_t d_ns = due_at(j, p, q, t_ns) - t_ns, from, to;
 
     return corr_expect_silence(j->expect, q, t_ns + d_ns, &from, &to) &&
-           to - from >= MAX(SILENCE_NS, gaps * j->expect->gap_ns[q]) &&
+           to - from >= MAX(SILENCE_NS, SILENCE_GAPS * j->expect->gap_ns[q]) &&
            corr_passes_count(j->unproved, p, q, from - d_ns, to - d_ns) >= SILENCE_LOST &&
            corr_passes_count(j->proved, p, q, from - d_ns, to - d_ns) == 0;
 }
@@ -260,8 +257,7 @@ static bool all_in_silence(const struct corr_judge *j, const struct corr_packet 
 
         if (s->conv != conv || s->dir != dir || n++ == TRIES_MAX)
             break;
-        if (!in_silence(j, p, packet->drop_before, corr_store_obs(j->work->store, s->obs)->time_ns,
-                        SILENCE_GAPS))
+        if (!in_silence(j, p, packet->drop_before, corr_store_obs(j->work->store, s->obs)->time_ns))
             return false;
     }
     return true;
@@ -303,9 +299,7 @@ static void packet_doubt(struct corr_judge *j, GHashTable *pairs, uint32_t index
         corr_verdict_undetermine(packet, packet->drop_after, q, "capture loss burst at");
         return;
     }
-    if ((packet->fate == CORR_FATE_BLOCKED && all_in_silence(j, packet, at->point)) ||
-        (packet->fate != CORR_FATE_CONFIRMED &&
-         in_silence(j, at->point, q, at->time_ns, PAUSE_GAPS))) {
+    if (packet->fate == CORR_FATE_BLOCKED && all_in_silence(j, packet, at->point)) {
         corr_verdict_undetermine(packet, packet->drop_after, q, "outage at");
         return;
     }

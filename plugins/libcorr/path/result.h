@@ -86,7 +86,7 @@ struct corr_packet {
     uint8_t candidates;    /* most equal sightings at one point that were considered (255: more) */
     uint32_t drop_after;   /* sighting after which it was lost, or whose fate is undetermined */
     uint32_t drop_before;  /* point before which it was lost; CORR_NONE */
-    uint32_t evidence;     /* frame that proves the loss, or may show the packet; 0 if none */
+    uint32_t evidence;     /* frame that proves the loss; 0 if none */
     uint32_t original;     /* packet of which this is a retransmission; CORR_NONE */
     uint32_t quotes;       /* ICMP errors: the packet that is quoted; CORR_NONE */
     uint32_t len;          /* payload bytes of this packet */
@@ -316,9 +316,6 @@ static inline bool corr_packet_is_matched(const struct corr_result *r, const str
 /* The reason of an undetermined fate that is known in all but name: a later acknowledgement took
  * this one's place. */
 #define CORR_THINNED "ack filtered at"
-
-/* The reason of an undetermined fate where the packet's `evidence` is a frame that may show it. */
-#define CORR_UNRECOGNISED "perhaps seen, not recognised at"
 
 static inline bool corr_packet_is_thinned(const struct corr_packet *p)
 {

@@ -270,18 +270,11 @@ void corr_text_evidence(const struct corr_result *r, uint32_t packet, GString *t
         g_string_append_printf(text, "frame %u %s", frame, verb ? verb : "proves it");
 }
 
-void corr_text_reason_kind(const struct corr_result *r, const struct corr_packet *p, GString *text)
+void corr_text_reason(const struct corr_result *r, const struct corr_packet *p, GString *text)
 {
     const char *reason = p->reason ? p->reason : "unknown";
     g_string_append(text, reason);
     /* "not covered at" names the point; "tail" needs none. */
     if (p->drop_before != CORR_NONE && g_str_has_suffix(reason, " at"))
         g_string_append_printf(text, " %s", corr_store_point(r->store, p->drop_before)->name);
-}
-
-void corr_text_reason(const struct corr_result *r, const struct corr_packet *p, GString *text)
-{
-    corr_text_reason_kind(r, p, text);
-    if (p->fate == CORR_FATE_UNDETERMINED && p->evidence != 0)
-        g_string_append_printf(text, " (frame %u)", p->evidence);
 }

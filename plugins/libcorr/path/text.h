@@ -33,10 +33,7 @@ void corr_text_endpoint(const struct corr_endpoint *end, bool has_ports, uint8_t
 /* "retransmitted in frame 9", "frame 9 asks again": how a loss is proved.  There is evidence. */
 void corr_text_evidence(const struct corr_result *r, uint32_t packet, GString *text);
 
-/* Why the packet's fate is unknown: "tail", "not covered at server"; for counts by reason. */
-void corr_text_reason_kind(const struct corr_result *r, const struct corr_packet *p, GString *text);
-
-/* The same with the frame that may show it: "... not recognised at server (frame 9)". */
+/* Why the packet's fate is unknown: "tail", "not covered at server". */
 void corr_text_reason(const struct corr_result *r, const struct corr_packet *p, GString *text);
 
 #endif /* CORR_TEXT_H */

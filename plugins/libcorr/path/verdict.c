@@ -481,7 +481,6 @@ void corr_fates_decide(struct corr_work *work)
     misses_learn(&j);
     corr_branches_judge(&j);
     corr_doubts_raise(&j);
-    corr_orphans_ask(&j);
     corr_thinned_find(&j);
     corr_ends_judge(&j);
     corr_causes_find(&j);

@@ -8,7 +8,6 @@
  *     forks.c     several ways on: which one should it have taken?
  *     damage.c    frames with wrong checksums: damaged on the way, or in the capture?
  *     doubt.c     what the next point's own capture loss explains is no loss
- *     orphan.c    seen, perhaps, and not recognised
  *     thinned.c   acknowledgements taken out on purpose
  *     branch.c    multicast: the branches of a tree, each by itself
  *     ends.c      before the first point, after the last one, made on the way
@@ -43,9 +42,6 @@ uint32_t corr_verdict_tries(struct corr_judge *j, const struct corr_packet *pack
 bool corr_doubt_deaf(const struct corr_judge *j, uint32_t p, uint32_t q, int64_t t_ns);
 void corr_doubt_heads(struct corr_judge *j); /* fills j->heads */
 void corr_doubts_raise(struct corr_judge *j);
-
-/* A loss becomes unknown where an unmatched packet may be the lost one. */
-void corr_orphans_ask(struct corr_judge *j);
 
 void corr_skips_find(struct corr_judge *j);
 

@@ -343,7 +343,7 @@ void corr_build_drops(const struct corr_result *r, const struct corr_frame_set *
         thinned += corr_packet_is_thinned(p);
         if (p->fate == CORR_FATE_UNDETERMINED && !corr_packet_is_thinned(p)) {
             g_string_truncate(text, 0);
-            corr_text_reason_kind(r, p, text);
+            corr_text_reason(r, p, text);
             unsigned count = GPOINTER_TO_UINT(g_hash_table_lookup(reasons, text->str));
             g_hash_table_replace(reasons, g_strdup(text->str), GUINT_TO_POINTER(count + 1));
             undetermined++;

@@ -70,7 +70,7 @@ static void count_fate(const struct corr_result *r, const struct corr_packet *p,
         count(way, text->str);
     } else if (p->fate == CORR_FATE_UNDETERMINED) {
         g_string_assign(text, "fate unknown: ");
-        corr_text_reason_kind(r, p, text);
+        corr_text_reason(r, p, text);
         count(way, text->str);
     }
     for (unsigned i = 0; missed && i < missed->len; i++) {
