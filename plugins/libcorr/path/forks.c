@@ -267,7 +267,10 @@ static bool reached(const struct corr_judge *j, const struct corr_obs *at, uint3
 static uint32_t seeing_station(const struct corr_judge *j, const struct corr_packet *packet,
                                const struct corr_obs *at, uint32_t to)
 {
-    for (uint32_t y = to; y != CORR_NONE; y = station_behind(j, packet, y))
+    uint32_t y = to, left = corr_result_flow(j->result, packet->flow)->convs->len;
+
+    /* Contradicting evidence can put stations in a circle: as many steps as stations. */
+    for (; y != CORR_NONE && left > 0; y = station_behind(j, packet, y), left--)
         if (looks(j, at, y) && (y == to || reached(j, at, y)))
             return y;
     return to;
