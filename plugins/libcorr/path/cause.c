@@ -475,7 +475,7 @@ static void pairs_collect(const struct corr_judge *j, struct pairs *pairs)
 {
     for (uint32_t i = 0; i < j->result->packets->len; i++) {
         const struct corr_packet *packet = corr_result_packet(j->result, i);
-        struct pair pair;
+        struct pair pair = {0};
 
         if (!is_loss(packet))
             continue;
