@@ -21,8 +21,9 @@ enum { CLASS_BOTH, CLASS_DST, CLASS_SRC, CLASS_KINDS };
 /* Flows of one class, and where they go on to. */
 struct class
 {
-    uint32_t q, flows, packets, last_flow;
-    uint32_t others; /* packets that went on to another point than q */
+    struct corr_class_way way;
+    uint32_t flows, packets, last_flow;
+    uint32_t others; /* packets that went on to another point than way.q */
     uint32_t dst;    /* hash of a destination; CLASS_SRC wants two different ones */
     bool two_dst;
 };
@@ -73,8 +74,10 @@ static void classes_doubt(const struct corr_work *work, struct corr_expect *expe
                     work, g_array_index(expect->stands, struct corr_stand, there).obs, kind);
                 struct class *class = g_hash_table_lookup(expect->classes, GSIZE_TO_POINTER(key));
 
-                if (class != NULL)
+                if (class != NULL) {
                     class->others++;
+                    class->way.several = true;
+                }
             }
         }
 }
@@ -95,12 +98,18 @@ static void class_tell(const struct corr_work *work, struct corr_expect *expect,
 
         if (class == NULL) {
             class = g_new0(struct class, 1);
-            class->q = q;
+            class->way = (struct corr_class_way){
+                .q = q, .obs = obs, .beside = CORR_NONE, .beside_obs = CORR_NONE};
             class->last_flow = CORR_NONE;
             class->dst = dst;
             g_hash_table_insert(expect->classes, key, class);
         }
-        if (class->q != q) {
+        if (class->way.q != q) {
+            if (class->way.beside == CORR_NONE) {
+                class->way.beside = q;
+                class->way.beside_obs = obs;
+            }
+            class->way.several |= class->way.beside != q;
             class->others++;
             continue;
         }
@@ -471,32 +480,41 @@ bool corr_expect_goes_on(const struct corr_expect *expect, uint32_t p, const str
     return g_hash_table_contains(expect->onward, GSIZE_TO_POINTER(address_key(p, addr)));
 }
 
-uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expect *expect,
-                           uint32_t obs, bool unanswered, bool *several)
+/* Too few flows, or other ones, say nothing about this observation's. */
+static bool class_holds(const struct corr_work *work, const struct corr_expect *expect,
+                        const struct class *class, unsigned kind, uint32_t obs, bool unanswered)
 {
     const struct corr_obs *at = corr_store_obs(work->store, obs);
     const struct corr_conv *conv = corr_result_conv(work->result, work->result->obs_conv[obs]);
 
-    if (corr_conv_scoped(conv))
-        return CORR_NONE;
+    if (kind == CLASS_BOTH)
+        return class->flows >= 2 || class->packets >= 3;
+    if (kind == CLASS_DST)
+        return class->flows >= 2;
+    /* To a host that nothing else goes to: only if it never spoke here, and nobody answered. */
+    return class->flows >= 2 && class->two_dst && unanswered && at->have & CORR_HAVE_MAC &&
+           !corr_expect_lives(expect, at->point, &conv->end[!at->dir].addr);
+}
+
+bool corr_expect_class(const struct corr_work *work, const struct corr_expect *expect, uint32_t obs,
+                       bool unanswered, struct corr_class_way *way)
+{
+    if (corr_conv_scoped(corr_result_conv(work->result, work->result->obs_conv[obs])))
+        return false;
     for (unsigned kind = 0; kind < CLASS_KINDS; kind++) {
         const struct class *class =
             g_hash_table_lookup(expect->classes, GSIZE_TO_POINTER(class_key(work, obs, kind)));
 
-        if (class == NULL)
+        if (class == NULL || !class_holds(work, expect, class, kind, obs, unanswered))
             continue;
-        *several = class->others * OTHERS > class->packets;
-        if (kind == CLASS_BOTH && (class->flows >= 2 || class->packets >= 3))
-            return class->q;
-        if (kind == CLASS_DST && class->flows >= 2)
-            return class->q;
-        /* To a host that nothing else goes to: only if it never spoke here, and nobody answered. */
-        if (kind == CLASS_SRC && class->flows >= 2 && class->two_dst && unanswered &&
-            at->have & CORR_HAVE_MAC &&
-            !corr_expect_lives(expect, at->point, &conv->end[!at->dir].addr))
-            return class->q;
+        *way = class->way;
+        if (class->others * OTHERS <= class->packets) { /* exceptions */
+            way->beside = CORR_NONE;
+            way->several = false;
+        }
+        return true;
     }
-    return CORR_NONE;
+    return false;
 }
 
 static uint32_t times_below(const struct corr_expect *expect, uint32_t point, int64_t t_ns)

@@ -52,10 +52,17 @@ struct corr_expect {
 struct corr_expect *corr_expect_new(const struct corr_work *work);
 void corr_expect_free(struct corr_expect *expect);
 
-/* The point that other flows of these hosts go on to from this point; CORR_NONE.  *several: some go
- * elsewhere. */
-uint32_t corr_expect_class(const struct corr_work *work, const struct corr_expect *expect,
-                           uint32_t obs, bool unanswered, bool *several);
+/* Where other flows of a packet's hosts go on to, from the point that showed it. */
+struct corr_class_way {
+    uint32_t q, obs;             /* point, and an observation of a packet that went there */
+    uint32_t beside, beside_obs; /* another point that a good part goes on to; CORR_NONE */
+    bool several;                /* some go to a third point, or where nobody looks */
+};
+
+/* Asks for the way of the observed packet's class; false: no flows show any.  `unanswered`: nothing
+ * that was sent there was answered. */
+bool corr_expect_class(const struct corr_work *work, const struct corr_expect *expect, uint32_t obs,
+                       bool unanswered, struct corr_class_way *way);
 
 /* The nearest passes from p to q before and at or after t; NULL where there is none. */
 void corr_expect_around(const struct corr_expect *expect, uint32_t p, uint32_t q, int64_t t_ns,

@@ -290,6 +290,27 @@ bool corr_forks_next(const struct corr_judge *j, uint32_t stand, uint32_t *to)
     return sure;
 }
 
+bool corr_forks_behind(const struct corr_judge *j, uint32_t obs, uint32_t p, uint32_t x, uint32_t y)
+{
+    uint32_t conv = j->result->obs_conv[obs], flow = j->result->conv_flow[conv];
+    unsigned dir = corr_store_obs(j->work->store, obs)->dir ^ j->result->conv_flip[conv];
+    const GArray *convs = corr_result_flow(j->result, flow)->convs;
+
+    if (corr_skips_bypass(j, p, x, y))
+        return false;
+    for (uint32_t m = 0; m < convs->len; m++)
+        for (uint32_t n = 0; n < convs->len; n++) {
+            uint32_t a = g_array_index(convs, struct corr_member, m).conv;
+            uint32_t b = g_array_index(convs, struct corr_member, n).conv;
+
+            if (corr_result_conv(j->result, a)->point == x &&
+                corr_result_conv(j->result, b)->point == y &&
+                corr_order_compare(j->result, flow, dir, a, b) < 0)
+                return true;
+        }
+    return false;
+}
+
 bool corr_forks_spread(const struct corr_judge *j, uint32_t p, uint32_t q)
 {
     return g_hash_table_contains(j->spread, GSIZE_TO_POINTER(corr_hash_mix(p + 1, q)));

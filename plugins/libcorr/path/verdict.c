@@ -225,6 +225,28 @@ static bool perhaps_cut_up(const struct corr_packet *packet, const struct corr_o
     return corr_obs_is_large(at) && packet->len == at->len;
 }
 
+/*
+ * The point that a packet should have gone on to, as others of its hosts did: the nearer of two on
+ * one way, if it was looking; those others may have passed while it was not.
+ */
+static uint32_t class_next(const struct corr_judge *j, const struct corr_obs *at,
+                           const struct corr_class_way *way, bool *several)
+{
+    uint32_t near = way->q, far = way->beside;
+
+    *several = way->several;
+    if (far == CORR_NONE)
+        return near;
+    if (corr_forks_behind(j, way->beside_obs, at->point, far, near)) {
+        near = way->beside;
+        far = way->q;
+    } else if (!corr_forks_behind(j, way->obs, at->point, near, far)) {
+        *several = true;
+        return near;
+    }
+    return corr_verdict_gap(j, at->point, near, at->time_ns) == NULL ? near : far;
+}
+
 static void judge_unpassed(struct corr_judge *j, struct corr_packet *packet, uint32_t index,
                            uint32_t last, uint32_t stand)
 {
@@ -232,16 +254,17 @@ static void judge_unpassed(struct corr_judge *j, struct corr_packet *packet, uin
     const struct corr_obs *at = corr_store_obs(j->work->store, obs);
     const struct corr_tries *tries = tries_at(j, j->result->obs_conv[obs], at->dir);
     uint32_t conv = j->result->obs_conv[obs], q, by;
+    struct corr_class_way way;
     const char *gap;
-    bool several = false;
+    bool several;
 
-    q = corr_expect_class(j->work, j->expect, obs, tries->answers == 0 && tries->n > 1, &several);
-    if (q == CORR_NONE) {
+    if (!corr_expect_class(j->work, j->expect, obs, tries->answers == 0 && tries->n > 1, &way)) {
         if (tries->answers == 0 && tries->reset == 0 &&
             corr_ends_unanswered(j, packet, at, tries->n))
             corr_verdict_lose(packet, CORR_FATE_BLOCKED, last, CORR_NONE, next_try(j, stand));
         return;
     }
+    q = class_next(j, at, &way, &several);
     gap = corr_verdict_gap(j, at->point, q, at->time_ns);
     by = j->quoted_by[index];
     several |= corr_forks_spread(j, at->point, q);

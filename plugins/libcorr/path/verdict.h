@@ -59,6 +59,11 @@ void corr_forks_find(struct corr_judge *j);
 /* The station that a stand's packet should have gone on to; false: perhaps another one. */
 bool corr_forks_next(const struct corr_judge *j, uint32_t stand, uint32_t *to);
 
+/* On the way of the observed packet, from point p, does point y lie behind x, so that what went
+ * from p to y directly passed x unseen? */
+bool corr_forks_behind(const struct corr_judge *j, uint32_t obs, uint32_t p, uint32_t x,
+                       uint32_t y);
+
 /* Are packets from p spread over several ways, one of which leads to q? */
 bool corr_forks_spread(const struct corr_judge *j, uint32_t p, uint32_t q);
 
