@@ -3,9 +3,7 @@
  * hook_windows.c - every table of the report as a window of Wireshark's Statistics menu.
  *
  * Wireshark's own table windows show rows that the tap callback puts into a
- * structure; they know no callback for "now draw".  Ours is that of a listener
- * of its own: Wireshark draws the youngest listener first, so this one is
- * registered when the window's listener gets its first packet.
+ * structure; ours does that when Wireshark draws (hook_drawer.h).
  *
  * The window shows what `-z corr,TABLE` prints: same rows, same numbers.  Wireshark sorts rows by
  * the first column, so that is their number: the table's own order, the worst finding first.
@@ -15,11 +13,9 @@
 
 #include <string.h>
 
-#include <epan/tap.h>
-
 #include "corr.h"
 #include "hook_columns.h"
-#include "hook_live.h"
+#include "hook_drawer.h"
 #include "hooks.h"
 #include "report/report.h"
 
@@ -28,25 +24,12 @@
 struct window {
     stat_tap_table_ui ui; /* first: Wireshark hands out a pointer to it */
     const struct corr_table *table;
-    GArray *columns;               /* struct hook_column; the window's second and later ones */
-    GPtrArray *notes;              /* char *; titles of tables without rows */
-    struct corr_engine *engine;    /* NULL: no frame since the last reset */
-    struct hook_live *live;        /* of the engine */
-    struct corr_frame_set *frames; /* that passed the window's filter */
-    uint32_t n_frames;             /* how many */
-    bool pending;                  /* frames were noted that the rows do not show yet */
-    bool has_drawer;
+    GArray *columns;  /* struct hook_column; the window's second and later ones */
+    GPtrArray *notes; /* char *; titles of tables without rows */
+    struct hook_drawer drawer;
 };
 
 static struct window *windows;
-
-static void forget(struct window *window)
-{
-    window->engine = NULL;
-    window->pending = false;
-    window->n_frames = 0;
-    g_clear_pointer(&window->frames, corr_frame_set_free);
-}
 
 /*
  * Rows that a second window of the same table may still point at live until it
@@ -118,10 +101,7 @@ static void window_begin(stat_tap_table_ui *ui)
     struct window *window = (struct window *)(void *)ui;
 
     /* A window that reads again has a new listener; ours has to be younger once more. */
-    if (window->has_drawer)
-        remove_tap_listener(window);
-    window->has_drawer = false;
-    forget(window);
+    hook_drawer_stop(&window->drawer);
     table_get(window);
 }
 
@@ -219,62 +199,27 @@ static void fill_notes(struct window *window, const struct corr_report_table *bu
     }
 }
 
-static void drawer_reset(void *data)
-{
-    forget(data);
-}
-
-static void drawer_draw(void *data)
+static void draw(void *data)
 {
     struct window *window = data;
+    const struct corr_frame_set *frames;
     struct corr_report_table *built;
 
-    if (!window->pending || !window->engine || !hook_live_settle(window->live, window->engine))
+    if (!hook_drawer_settle(&window->drawer, &frames))
         return;
-    window->pending = corr_engine_pending(window->engine) > 0;
-    built = corr_report_build(
-        window->engine, window->table,
-        window->n_frames == corr_engine_frame_count(window->engine) ? NULL : window->frames);
+    built = corr_report_build(window->drawer.engine, window->table, frames);
     fill_table(window, built);
     fill_notes(window, built);
     corr_report_table_free(built);
-}
-
-static tap_packet_status drawer_packet(void *data G_GNUC_UNUSED, packet_info *pinfo G_GNUC_UNUSED,
-                                       epan_dissect_t *edt G_GNUC_UNUSED,
-                                       const void *tapped G_GNUC_UNUSED,
-                                       tap_flags_t flags G_GNUC_UNUSED)
-{
-    return TAP_PACKET_REDRAW;
 }
 
 static tap_packet_status window_packet(void *data, packet_info *pinfo G_GNUC_UNUSED,
                                        epan_dissect_t *edt G_GNUC_UNUSED, const void *tapped,
                                        tap_flags_t flags G_GNUC_UNUSED)
 {
-    const struct hook_tap_record *record = tapped;
     struct window *window = (struct window *)(void *)((stat_data_t *)data)->stat_tap_data;
 
-    if (record->abi != hook_tap_abi())
-        return TAP_PACKET_FAILED;
-    if (!window->has_drawer) {
-        GString *error = register_tap_listener(HOOK_NAME, window, NULL, TL_REQUIRES_NOTHING,
-                                               drawer_reset, drawer_packet, drawer_draw, NULL);
-
-        if (error) {
-            g_string_free(error, TRUE);
-            return TAP_PACKET_FAILED;
-        }
-        window->has_drawer = true;
-    }
-    window->engine = record->engine;
-    window->live = record->live;
-    if (!window->frames)
-        window->frames = corr_frame_set_new();
-    corr_frame_set_add(window->frames, record->frame);
-    window->n_frames++;
-    window->pending = true;
-    return TAP_PACKET_REDRAW;
+    return hook_drawer_note(&window->drawer, tapped);
 }
 
 /* Wireshark matches by prefix: "corrtable,dropsX" would be the table "drops". */
@@ -301,6 +246,8 @@ static void window_register(struct window *window, const struct corr_table *tabl
     window->table = table;
     window->columns = hook_columns_new(table->columns);
     window->notes = g_ptr_array_new_with_free_func(g_free);
+    window->drawer.draw = draw;
+    window->drawer.window = window;
     fields = g_new0(stat_tap_table_item, window->columns->len + 1);
     fields[0] = (stat_tap_table_item){
         .type = TABLE_ITEM_UINT,

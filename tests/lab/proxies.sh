@@ -5,6 +5,8 @@
 # relay makes all packets anew. Neither loses any.
 # shellcheck source-path=SCRIPTDIR source=net/lab.sh
 . "$(dirname "${BASH_SOURCE[0]}")/net/lab.sh"
+# shellcheck source=net/wires.sh
+. "$LAB_DIR/net/wires.sh"
 
 lab_require curl
 corr_user_begin "$CORR_BUILD"
@@ -12,20 +14,8 @@ lab_begin
 
 # client c0 == f0 [box] f1 == s0 server; frames as a network has them.
 build() {
-    lab_ns c f s
-    lab_wire c c0 f f0
-    lab_wire f f1 s s0
-    lab_ip c addr add 10.1.0.10/24 dev c0
-    lab_ip c route add default via 10.1.0.1
-    lab_ip f addr add 10.1.0.1/24 dev f0
-    lab_ip f addr add 10.2.0.1/24 dev f1
-    lab_ip s addr add 10.2.0.10/24 dev s0
+    lab_line 10.2.0.1 10.2.0.10
     lab_ip s route add default via 10.2.0.1
-    lab_in f sysctl -q -w net.ipv4.ip_forward=1
-    lab_real_wire c c0
-    lab_real_wire f f0
-    lab_real_wire f f1
-    lab_real_wire s s0
     mkdir -p "$LAB_TMP/www"
     head -c 60000 /dev/urandom >"$LAB_TMP/www/file"
     lab_daemon s python3 -m http.server -d "$LAB_TMP/www" 80

@@ -5,26 +5,16 @@
 # floods, and a tunnel whose outer packets are fragmented twice.
 # shellcheck source-path=SCRIPTDIR source=net/lab.sh
 . "$(dirname "${BASH_SOURCE[0]}")/net/lab.sh"
+# shellcheck source=net/wires.sh
+. "$LAB_DIR/net/wires.sh"
 
 lab_require curl ping
 corr_user_begin "$CORR_BUILD"
 lab_begin
 
-# client c0 == f0 [firewall] f1 == s0 server; frames as a network has them.
+# client c0 == f0 [firewall] f1 == s0 server
 firewall() {
-    lab_ns c f s
-    lab_wire c c0 f f0
-    lab_wire f f1 s s0
-    lab_ip c addr add 10.1.0.10/24 dev c0
-    lab_ip c route add default via 10.1.0.1
-    lab_ip f addr add 10.1.0.1/24 dev f0
-    lab_ip f addr add 203.0.113.107/24 dev f1
-    lab_ip s addr add 203.0.113.5/24 dev s0
-    lab_in f sysctl -q -w net.ipv4.ip_forward=1
-    for place in 'c c0' 'f f0' 'f f1' 's s0'; do
-        # shellcheck disable=SC2086 # two words
-        lab_real_wire $place
-    done
+    lab_line 203.0.113.107 203.0.113.5
 }
 
 captures() {
@@ -297,26 +287,7 @@ judge flood
 lab_reset
 
 title "a tunnel whose outer packets are fragmented, and fragmented again"
-lab_ns west router east
-lab_wire west under-w router rw
-lab_wire east under-e router re
-lab_ip west addr add 10.9.1.1/24 dev under-w
-lab_ip west route add default via 10.9.1.254
-lab_ip east addr add 10.9.2.2/24 dev under-e
-lab_ip east route add default via 10.9.2.254
-lab_ip router addr add 10.9.1.254/24 dev rw
-lab_ip router addr add 10.9.2.254/24 dev re
-lab_in router sysctl -q -w net.ipv4.ip_forward=1
-lab_ip west link add vxwest type vxlan id 77 local 10.9.1.1 remote 10.9.2.2 dstport 4789
-lab_ip east link add vxeast type vxlan id 77 local 10.9.2.2 remote 10.9.1.1 dstport 4789
-lab_ip west addr add 172.30.0.1/24 dev vxwest
-lab_ip east addr add 172.30.0.2/24 dev vxeast
-lab_ip west link set dev vxwest mtu 1450 up
-lab_ip east link set dev vxeast mtu 1450 up
-for place in 'west under-w' 'west vxwest' 'router rw' 'router re' 'east under-e' 'east vxeast'; do
-    # shellcheck disable=SC2086 # two words
-    lab_real_wire $place
-done
+lab_tunnel
 lab_ip west link set dev under-w mtu 1000
 lab_ip router link set dev re mtu 700
 lab_ip east link set dev under-e mtu 700

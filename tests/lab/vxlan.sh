@@ -6,32 +6,15 @@
 #   west: vxwest 172.30.0.1 over under-w 10.9.1.1 == [router] == under-e 10.9.2.2 east: vxeast .2
 # shellcheck source-path=SCRIPTDIR source=net/lab.sh
 . "$(dirname "${BASH_SOURCE[0]}")/net/lab.sh"
+# shellcheck source=net/wires.sh
+. "$LAB_DIR/net/wires.sh"
 
 lab_require curl ping
 corr_user_begin "$CORR_BUILD"
 lab_begin
 points=(vxwest under-w under-e vxeast)
 
-lab_ns west router east
-lab_wire west under-w router rw
-lab_wire east under-e router re
-lab_ip west addr add 10.9.1.1/24 dev under-w
-lab_ip west route add default via 10.9.1.254
-lab_ip east addr add 10.9.2.2/24 dev under-e
-lab_ip east route add default via 10.9.2.254
-lab_ip router addr add 10.9.1.254/24 dev rw
-lab_ip router addr add 10.9.2.254/24 dev re
-lab_in router sysctl -q -w net.ipv4.ip_forward=1
-lab_ip west link add vxwest type vxlan id 77 local 10.9.1.1 remote 10.9.2.2 dstport 4789
-lab_ip east link add vxeast type vxlan id 77 local 10.9.2.2 remote 10.9.1.1 dstport 4789
-lab_ip west addr add 172.30.0.1/24 dev vxwest
-lab_ip east addr add 172.30.0.2/24 dev vxeast
-lab_ip west link set dev vxwest mtu 1450 up
-lab_ip east link set dev vxeast mtu 1450 up
-for place in 'west under-w' 'west vxwest' 'router rw' 'router re' 'east under-e' 'east vxeast'; do
-    # shellcheck disable=SC2086 # two words
-    lab_real_wire $place
-done
+lab_tunnel
 mkdir "$LAB_TMP/www"
 seq -f 'line %09.0f of the download' 12000 >"$LAB_TMP/www/bulk"
 lab_daemon east python3 -m http.server --directory "$LAB_TMP/www" 80

@@ -30,6 +30,15 @@ static void append_connections(const struct corr_inquiry *q, const struct corr_t
     corr_inquiry_append_ends(q, tally->worst, text);
 }
 
+/* The connections, and for how long their senders waited: that is what the finding weighs. */
+static void append_waits(const struct corr_inquiry *q, const struct corr_tally *tally,
+                         struct corr_insight *insight, GString *text, GString *size)
+{
+    append_connections(q, tally, text);
+    corr_text_time(tally->sum_ns, size);
+    insight->size = (double)tally->sum_ns;
+}
+
 void corr_rule_refused(struct corr_inquiry *q)
 {
     const struct corr_tcp *tcp = corr_layers_tcp(q->r);
@@ -198,9 +207,7 @@ void corr_rule_receiver(struct corr_inquiry *q)
             q, CORR_RULE_receiver,
             tally->worst_ns > CLOSED_ERROR_NS ? CORR_WEIGHT_ERROR : CORR_WEIGHT_WARNING,
             CORR_CONFIDENCE_CONFIRMED, tally, tally->n ? "corr.tcp.zero_window && " : "");
-        append_connections(q, tally, text);
-        corr_text_time(tally->sum_ns, size);
-        insight->size = (double)tally->sum_ns;
+        append_waits(q, tally, insight, text, size);
         corr_insight_say(insight,
                          "The receiver %s %s, %s; senders waited %s for it. Its program does not "
                          "read what has arrived: look at that host, not at the network or the "
@@ -219,9 +226,7 @@ void corr_rule_small_window(struct corr_inquiry *q)
         g_autoptr(GString) text = g_string_new(NULL), size = g_string_new(NULL);
         struct corr_insight *insight = corr_insight_add_tally(
             q, CORR_RULE_small_window, CORR_WEIGHT_WARNING, CORR_CONFIDENCE_CONFIRMED, tally, "");
-        append_connections(q, tally, text);
-        corr_text_time(tally->sum_ns, size);
-        insight->size = (double)tally->sum_ns;
+        append_waits(q, tally, insight, text, size);
         corr_insight_say(insight,
                          "The window of %s is too small for this round trip: senders waited %s for "
                          "room in it, %s. A larger receive buffer there makes it faster.",
@@ -257,9 +262,7 @@ void corr_rule_delayed_ack(struct corr_inquiry *q)
         g_autoptr(GString) text = g_string_new(NULL), size = g_string_new(NULL);
         struct corr_insight *insight = corr_insight_add_tally(
             q, CORR_RULE_delayed_ack, CORR_WEIGHT_WARNING, CORR_CONFIDENCE_PROBABLE, tally, "");
-        append_connections(q, tally, text);
-        corr_text_time(tally->sum_ns, size);
-        insight->size = (double)tally->sum_ns;
+        append_waits(q, tally, insight, text, size);
         corr_insight_say(insight,
                          "Small writes of %s waited %s for delayed acknowledgements (Nagle's "
                          "algorithm), %s. The hosts do this, not the network: write at once, or "

@@ -160,6 +160,17 @@ static bool tlv_find(const struct tail *t, uint16_t signature, struct corr_trail
     return true;
 }
 
+/* The next field of type and length from *at on, before the fields' end; NULL: none. */
+static const uint8_t *tlv_next(const uint8_t *d, uint32_t fields, uint32_t *at)
+{
+    const uint8_t *field = d + *at;
+
+    if (*at + TLV_HEAD > fields || *at + TLV_HEAD + field[1] > fields)
+        return NULL;
+    *at += TLV_HEAD + field[1];
+    return field;
+}
+
 /* Their checksum proves them: a broker without a right clock is recognised, too. */
 static void tlv_time(const uint8_t *d, bool synchronised, struct corr_trailer *out)
 {
@@ -173,21 +184,19 @@ static void tlv_time(const uint8_t *d, bool synchronised, struct corr_trailer *o
 static bool read_gigamon(const struct tail *t, struct corr_trailer *out)
 {
     enum { SIGNATURE = 0x22e5, SOURCE = 2, TIME_LOCAL = 3, TIME_NTP = 4, TIME_EXTERNAL = 5 };
-    uint32_t fields;
+    uint32_t fields, at = 0;
     const uint8_t *d;
 
     if (!tlv_find(t, SIGNATURE, out, &fields))
         return false;
-    d = t->data + out->start;
-    for (uint32_t i = 0; i + TLV_HEAD <= fields && i + TLV_HEAD + d[i + 1] <= fields;
-         i += TLV_HEAD + d[i + 1]) {
-        const uint8_t *value = d + i + TLV_HEAD;
+    while ((d = tlv_next(t->data + out->start, fields, &at)) != NULL) {
+        const uint8_t *value = d + TLV_HEAD;
 
-        if (d[i] == SOURCE && d[i + 1] == 3) {
+        if (d[0] == SOURCE && d[1] == 3) {
             out->has_source = true;
             out->port = (uint32_t)value[0] << 16 | corr_be16(value + 1);
-        } else if (d[i] >= TIME_LOCAL && d[i] <= TIME_EXTERNAL && d[i + 1] == 8) {
-            tlv_time(value, d[i] != TIME_LOCAL, out);
+        } else if (d[0] >= TIME_LOCAL && d[0] <= TIME_EXTERNAL && d[1] == 8) {
+            tlv_time(value, d[0] != TIME_LOCAL, out);
         }
     }
     return true;
@@ -196,16 +205,14 @@ static bool read_gigamon(const struct tail *t, struct corr_trailer *out)
 static bool read_ixia(const struct tail *t, struct corr_trailer *out)
 {
     enum { SIGNATURE = 0xaf12, TIME_LOCAL = 3, TIME_NTP = 4, TIME_PTP = 6, TIME_HOLDOVER = 7 };
-    uint32_t fields;
+    uint32_t fields, at = 0;
     const uint8_t *d;
 
     if (!tlv_find(t, SIGNATURE, out, &fields))
         return false;
-    d = t->data + out->start;
-    for (uint32_t i = 0; i + TLV_HEAD <= fields && i + TLV_HEAD + d[i + 1] <= fields;
-         i += TLV_HEAD + d[i + 1])
-        if (d[i] >= TIME_LOCAL && d[i] <= TIME_HOLDOVER && d[i + 1] == 8)
-            tlv_time(d + i + TLV_HEAD, d[i] >= TIME_NTP && d[i] <= TIME_PTP, out);
+    while ((d = tlv_next(t->data + out->start, fields, &at)) != NULL)
+        if (d[0] >= TIME_LOCAL && d[0] <= TIME_HOLDOVER && d[1] == 8)
+            tlv_time(d + TLV_HEAD, d[0] >= TIME_NTP && d[0] <= TIME_PTP, out);
     return true;
 }
 
